@@ -1,0 +1,55 @@
+# The commands of this project. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# bytewax has wheels for Python 3.10 to 3.12: the first of these that is one of them is taken.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+FOR ?=
+RATE ?=
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR=seconds RATE=ratings/s
+	@$(BIN)/python -m embedded $(if $(FOR),--for $(FOR)) $(if $(RATE),--rate $(RATE))
+
+test: .venv/dev ## all tests; those of real servers need Java and Maven
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: .venv/dev ## ruff and mypy --strict
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/dev ## put the code in its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+servers: .venv/dev ## real servers for a person: writes .servers/env to source; Ctrl-C stops them
+	@$(BIN)/python -m tests.servers
+
+docs: .venv/runtime ## write the settings table into the README
+	$(BIN)/python -m settings README.md
+
+lock: .venv/dev ## resolve the dependencies anew into requirements/
+	$(BIN)/pip install --quiet uv==0.13.9
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade pyproject.toml -o requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+
+.venv/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.10, 3.11 or 3.12 is needed (bytewax has no wheels for 3.13+): install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: requirements/runtime.txt | .venv/bin/python
+	@echo "installing into .venv (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/dev: requirements/dev.txt | .venv/bin/python
+	@echo "installing the development tools into .venv (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@ .venv/runtime
+
+.PHONY: help run test lint format servers docs lock
