@@ -1,0 +1,196 @@
+"""Customers, and their changes as Debezium's change data capture writes them.
+
+The shapes, each with and without Kafka Connect's ``schema`` and ``payload``:
+
+- flattened: the row itself; a delete is a tombstone, the text ``null``, or ``__deleted`` or ``__op`` in the row;
+- envelope: ``before``, ``after`` and ``op`` (c create, u update, d delete, r snapshot read, t truncate).
+
+What else a connector writes beside the rows (schema changes, heartbeats, transaction markers) is no change.
+"""
+
+from sys import intern
+from typing import Any
+
+import msgspec
+
+from records.errors import InvalidRecord
+from records.message import Int64, Message
+from records.unwrap import check, malformed, unwrap
+
+_Id = Int64 | str | None
+
+
+class Customer(msgspec.Struct, gc=False):
+    """What an enriched rating tells of its customer."""
+
+    first_name: str | None
+    last_name: str | None
+    full_name: str | None
+    """Those of the two names that are neither null nor empty, joined by a space; else null."""
+    email: str | None
+    club_status: str | None
+    region: str | None
+
+
+class CustomerChange(msgspec.Struct, gc=False):
+    """The customer ``id`` is now ``customer``, or deleted where that is None.
+
+    Without an ``id`` every customer is deleted: the table was truncated.
+    """
+
+    id: int | None
+    customer: Customer | None
+
+
+class _Row(msgspec.Struct, gc=False):
+    id: _Id = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    club_status: str | None = None
+    region: str | None = None
+    deleted: str | bool | None = msgspec.field(name="__deleted", default=None)
+    row_op: str | None = msgspec.field(name="__op", default=None)
+
+
+class _Change(_Row, gc=False):
+    op: str | None = None
+    before: _Row | None = None
+    after: _Row | None = None
+    payload: "_Change | msgspec.UnsetType | None" = msgspec.UNSET
+    # Their presence tells the records that are no change:
+    ddl: Any = msgspec.UNSET
+    data_collections: Any = msgspec.UNSET
+
+
+class _Key(msgspec.Struct, gc=False):
+    id: _Id = None
+    payload: "_Key | int | str | None" = None
+
+
+_decode_value = msgspec.json.Decoder(_Change | None).decode
+_decode_key = msgspec.json.Decoder(_Key | int | str | None).decode
+_EMPTY = _Row()
+
+
+def decode_customer_change(message: Message) -> CustomerChange | None:
+    """Read a change of a customer from any of the shapes above.
+
+    Returns:
+        None for a record that is no change of a customer.
+
+    Raises:
+        DecodeError: the record is no change, nor one of those known to stand beside them.
+    """
+    key, value = message.key(), message.value()
+    if value is None:
+        return CustomerChange(_id(None, key), None)
+    check(value)
+    try:
+        change = _decode_value(value)
+        return CustomerChange(_id(None, key), None) if change is None else _read(change, key)
+    except (msgspec.ValidationError, InvalidRecord):
+        return _decode_unusual(value, key)
+    except (ValueError, RecursionError) as error:
+        raise malformed(error) from None
+
+
+def _decode_unusual(value: bytes, key: bytes | None) -> CustomerChange | None:
+    """Read names in capitals and Avro's unions; tell what is no change from what is broken."""
+    fields = unwrap(value)
+    if fields is None:
+        return CustomerChange(_id(None, key), None)
+    if fields.keys() == {"ts_ms"} or "tablechanges" in fields:
+        return None  # a heartbeat; a schema change
+    try:
+        return _read(msgspec.convert(fields, _Change), key)
+    except msgspec.ValidationError as error:
+        raise malformed(error) from None
+
+
+def _read(change: _Change, key: bytes | None) -> CustomerChange | None:
+    if change.payload is not msgspec.UNSET:
+        if change.payload is None:
+            return CustomerChange(_id(None, key), None)
+        change = change.payload
+    if change.ddl is not msgspec.UNSET or change.data_collections is not msgspec.UNSET:
+        return None
+    if change.op is None:
+        gone = change.deleted in ("true", True) or change.row_op == "d"
+        return _deleted(change, key) if gone else _became(change, key)
+    match change.op:
+        case "c" | "u" | "r":
+            return _became(change.after or _EMPTY, key)
+        case "d":
+            return _deleted(change.before or _EMPTY, key)
+        case "t":
+            return CustomerChange(None, None)
+        case "m":  # a message that an application wrote into the database's log
+            return None
+    raise InvalidRecord(f"op must be one of c, u, d, r, t, not {change.op}")
+
+
+def _became(row: _Row, key: bytes | None) -> CustomerChange:
+    first, last, status, region = row.first_name, row.last_name, row.club_status, row.region
+    if row.id is None and first is last is row.email is status is region is None:
+        raise InvalidRecord("the row has none of a customer's columns")
+    return CustomerChange(
+        _id(row.id, key),
+        Customer(
+            first,
+            last,
+            f"{first} {last}" if first and last else first or last or None,
+            row.email,
+            # A handful of values for a million customers: interned, they take no memory.
+            status and intern(status),
+            region and intern(region),
+        ),
+    )
+
+
+def _deleted(row: _Row, key: bytes | None) -> CustomerChange:
+    return CustomerChange(_id(row.id, key), None)
+
+
+def _id(column: int | str | None, key: bytes | None) -> int:
+    """The customer's id from the row's column, else from the key in one of its forms.
+
+    The forms of a key: ``{"id":1}``, the same with schema and payload or in capitals, ``"1"``, ``1``.
+    """
+    if column is None:
+        if not key:
+            raise InvalidRecord("there is no customer id, neither in the key nor in the value")
+        column = _key_id(key)
+    if isinstance(column, int):
+        return column
+    try:
+        number = int(column or "")
+    except ValueError:
+        raise InvalidRecord(f"the customer id must be a whole number, not {column!r}") from None
+    if not -(2**63) <= number < 2**63:
+        raise InvalidRecord("the customer id must fit into 64 bits")
+    return number
+
+
+def _key_id(key: bytes) -> int | str | None:
+    try:
+        found: _Key | int | str | None = _decode_key(key)
+    except msgspec.ValidationError:
+        found = _Key()
+    except (ValueError, RecursionError):
+        return key.decode(errors="replace")
+    if isinstance(found, _Key) and found.payload is not None:
+        found = found.payload
+    if isinstance(found, _Key):
+        return found.id if found.id is not None else _unusual_key_id(key)
+    return found
+
+
+def _unusual_key_id(key: bytes) -> int | str:
+    try:
+        column = msgspec.convert(unwrap(key) or {}, _Key).id
+    except msgspec.ValidationError:
+        column = None
+    if column is None:
+        raise InvalidRecord(f"the key has no customer id: {key[:80].decode(errors='replace')}")
+    return column

@@ -1,0 +1,66 @@
+"""A record that could not go its way, with all that is needed to read, mend and send it again."""
+
+from base64 import b64encode
+
+import msgspec
+
+KEPT_BYTES = 512 * 1024
+"""So much of a value is kept at most: in base64 it fits below Kafka's default limit on a message (1 MiB)."""
+
+
+class DeadLetter(msgspec.Struct, gc=False):
+    """Where a record was read, what it held (base64), which step gave it up, and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    """The Kafka record's timestamp, epoch milliseconds; -1 where it has none."""
+    key: str | None
+    value: str | None
+    step: str
+    error: str
+    """The kind of failure: the name of an error class."""
+    message: str
+    """The failure in a sentence for a person."""
+
+
+def dead_letter(
+    topic: str,
+    partition: int,
+    offset: int,
+    timestamp: int,
+    key: bytes | None,
+    value: bytes | None,
+    *,
+    step: str,
+    error: str,
+    message: str,
+) -> DeadLetter:
+    """Make the dead letter of a record; of a value over ``KEPT_BYTES`` its beginning, and the message says so."""
+    if value is not None and len(value) > KEPT_BYTES:
+        message = f"{message}; of its {len(value):,} bytes the first {KEPT_BYTES:,} are kept here"
+        value = value[:KEPT_BYTES]
+    return DeadLetter(
+        topic,
+        partition,
+        offset,
+        timestamp,
+        _base64(key),
+        _base64(value),
+        step,
+        error,
+        message,
+    )
+
+
+def _base64(content: bytes | None) -> str | None:
+    return None if content is None else b64encode(content).decode()
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def to_message(letter: DeadLetter) -> tuple[str, bytes]:
+    """The Kafka message of a dead letter: key (topic, partition and offset of the record) and value (JSON)."""
+    return f"{letter.topic}-{letter.partition}-{letter.offset}", _encode(letter)

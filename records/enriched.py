@@ -1,0 +1,114 @@
+"""What comes out: a rating with its customer, and the alert made of one."""
+
+from typing import TypeVar
+
+import msgspec
+
+from records.customer import Customer
+from records.rating import Rating
+
+
+class EnrichedRating(msgspec.Struct, gc=False):
+    """A rating with what is known of its customer; null customer fields where none is known."""
+
+    rating_id: int
+    user_id: int
+    stars: int | None
+    route_id: int | None
+    rating_time: int | None
+    channel: str | None
+    message: str | None
+    rating_ts: int
+    first_name: str | None
+    last_name: str | None
+    full_name: str | None
+    email: str | None
+    club_status: str | None
+    region: str | None
+    source_partition: int
+    source_offset: int
+
+
+class Alert(msgspec.Struct, gc=False):
+    """A customer to be called back: who, and about which rating."""
+
+    rating_id: int
+    user_id: int
+    full_name: str | None
+    email: str | None
+    club_status: str | None
+    stars: int | None
+    channel: str | None
+    message: str | None
+    rating_ts: int
+    source_partition: int
+    source_offset: int
+
+
+_NOBODY = Customer(None, None, None, None, None, None)
+
+
+def enrich(rating: Rating, customer: Customer | None) -> EnrichedRating:
+    """Join one rating with its customer."""
+    known = customer or _NOBODY
+    # Positional arguments: half the cost of keywords, on the path of every rating.
+    return EnrichedRating(
+        rating.rating_id,
+        rating.user_id,
+        rating.stars,
+        rating.route_id,
+        rating.rating_time,
+        rating.channel,
+        rating.message,
+        rating.rating_ts,
+        known.first_name,
+        known.last_name,
+        known.full_name,
+        known.email,
+        known.club_status,
+        known.region,
+        rating.source_partition,
+        rating.source_offset,
+    )
+
+
+def alert(rating: EnrichedRating) -> Alert:
+    """Make the alert about one enriched rating."""
+    return Alert(
+        rating.rating_id,
+        rating.user_id,
+        rating.full_name,
+        rating.email,
+        rating.club_status,
+        rating.stars,
+        rating.channel,
+        rating.message,
+        rating.rating_ts,
+        rating.source_partition,
+        rating.source_offset,
+    )
+
+
+_encode = msgspec.json.Encoder().encode
+
+Keyed = TypeVar("Keyed", EnrichedRating, Alert)
+
+
+def to_message(record: Keyed) -> tuple[str, bytes]:
+    """The Kafka message of an enriched rating or an alert: key (the user id as text) and value (JSON)."""
+    return str(record.user_id), _encode(record)
+
+
+class _Source(msgspec.Struct, gc=False):
+    source_partition: int
+    source_offset: int
+    rating_ts: int
+
+
+_decode_source = msgspec.json.Decoder(_Source).decode
+
+
+def locate(value: bytes) -> tuple[int, int, int]:
+    """Partition, offset and timestamp (ms) of the rating that a message of ``to_message`` came from."""
+    source = _decode_source(value)
+    return source.source_partition, source.source_offset, source.rating_ts

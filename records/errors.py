@@ -1,0 +1,64 @@
+"""Why a record could not be decoded; each class is the ``error`` of a dead letter."""
+
+import re
+
+import msgspec
+
+
+class DecodeError(ValueError):
+    """A record is not what its topic should carry; the message is for a person."""
+
+
+class EmptyValue(DecodeError):
+    """There are no bytes where a record should be."""
+
+
+class TooLarge(DecodeError):
+    """The value is over the limit on a record's size."""
+
+
+class NotUtf8(DecodeError):
+    """The value is not UTF-8 text."""
+
+
+class NotJson(DecodeError):
+    """The value is text, but not JSON."""
+
+
+class UnsupportedFormat(DecodeError):
+    """The value is in an encoding that is recognised but cannot be read."""
+
+
+class InvalidRecord(DecodeError):
+    """The value is JSON, but a field is missing or of the wrong type."""
+
+
+_TYPE = re.compile(
+    r"Expected `(?P<wanted>.+?)`(?: (?P<bound>[<>]=? -?\d+))?(?:, got `(?P<got>.+?)`)?"
+    r"(?: - at `\$\.?(?P<path>.*?)`)?$"
+)
+_MISSING = re.compile(r"Object missing required field `(?P<name>.+?)`")
+_WORDS = {
+    "int": "a whole number",
+    "str": "text",
+    "object": "an object",
+    "array": "a list",
+    "float": "a number with a fraction",
+}
+
+
+def _words(types: str) -> str:
+    return " or ".join(_WORDS.get(name.strip(), name.strip()) for name in types.split("|"))
+
+
+def explain(error: msgspec.ValidationError) -> str:
+    """Put msgspec's account of a mismatch into a sentence about the record's fields."""
+    text = str(error)
+    if missing := _MISSING.match(text):
+        return f"field {missing['name']} is missing"
+    if mismatch := _TYPE.match(text):
+        what = f"field {mismatch['path']}" if mismatch["path"] else "the record"
+        if mismatch["bound"]:
+            return f"{what} must fit into 64 bits"
+        return f"{what} must be {_words(mismatch['wanted'])}, not {_words(mismatch['got'])}"
+    return text

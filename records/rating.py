@@ -1,0 +1,91 @@
+"""A rating of a flight, as its topic carries it."""
+
+import msgspec
+
+from records.dead_letter import DeadLetter, dead_letter
+from records.errors import EmptyValue, InvalidRecord
+from records.message import Int64, Message
+from records.unwrap import check, malformed, unwrap
+
+
+class Rating(msgspec.Struct, gc=False, omit_defaults=True):
+    """One rating, and where on Kafka it was read.
+
+    Stars are not bounded here: the reference's generator gives 1 to 4, its schema allows any int.
+    """
+
+    rating_id: Int64
+    user_id: Int64
+    stars: Int64 | None = None
+    route_id: Int64 | None = None
+    rating_time: Int64 | None = None
+    """As the producer wrote it: epoch milliseconds, or 1, 13, 25 ... from kafka-connect-datagen."""
+    channel: str | None = None
+    message: str | None = None
+    rating_ts: int = -1
+    """The Kafka record's timestamp, epoch milliseconds."""
+    source_partition: int = -1
+    source_offset: int = -1
+    source_key: bytes | None = None
+    """The Kafka record's key and value; only of ``decode_rating_with_source``."""
+    source_value: bytes | None = None
+
+
+_decode = msgspec.json.Decoder(Rating).decode
+_SOURCE = ("rating_ts", "source_partition", "source_offset", "source_key", "source_value")
+
+
+def decode_rating(message: Message) -> Rating:
+    """Read a rating from plain JSON, JSON with schema and payload, or Avro's JSON encoding.
+
+    Raises:
+        DecodeError: the value is no rating; the message says why.
+    """
+    value = message.value()
+    if value is None:
+        raise EmptyValue("the value is null: a rating cannot be deleted")
+    check(value)
+    try:
+        rating = _decode(value)
+    except (ValueError, RecursionError) as error:
+        rating = _decode_wrapped(value, error)
+    rating.rating_ts = message.timestamp()[1]
+    rating.source_partition = message.partition()  # type: ignore[assignment]  # None only before it was produced
+    rating.source_offset = message.offset()  # type: ignore[assignment]
+    return rating
+
+
+def decode_rating_with_source(message: Message) -> Rating:
+    """As ``decode_rating``, keeping key and value: for a rating that may yet become a dead letter."""
+    rating = decode_rating(message)
+    rating.source_key, rating.source_value = message.key(), message.value()
+    return rating
+
+
+def unmatched_letter(topic: str, rating: Rating) -> DeadLetter:
+    """The dead letter of a rating of ``topic`` that no customer was found for."""
+    return dead_letter(
+        topic,
+        rating.source_partition,
+        rating.source_offset,
+        rating.rating_ts,
+        rating.source_key,
+        rating.source_value,
+        step="join",
+        error="UnknownCustomer",
+        message=f"no customer has the id {rating.user_id}",
+    )
+
+
+def _decode_wrapped(value: bytes, plain_error: Exception) -> Rating:
+    if not isinstance(plain_error, msgspec.ValidationError):
+        raise malformed(plain_error)
+    fields = unwrap(value)
+    if fields is None:
+        raise InvalidRecord("the value is JSON null: a rating cannot be deleted")
+    for name in _SOURCE:
+        fields.pop(name, None)
+    try:
+        return msgspec.convert(fields, Rating)
+    except msgspec.ValidationError as error:
+        raise malformed(error) from None
