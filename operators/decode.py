@@ -1,0 +1,118 @@
+"""Messages to records, by key group; what cannot be decoded becomes a dead letter."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+import bytewax.operators as op
+from bytewax.dataflow import Stream, operator
+from prometheus_client import Counter
+
+from operators.batch import KEY_GROUPS, Batch
+from records.dead_letter import DeadLetter, dead_letter
+from records.errors import DecodeError
+from records.message import Message, Poll
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_records = Counter(
+    "decode_records",
+    "Messages by what became of them: decoded, ignored (nothing of this flow's), dead_letter",
+    ["step", "outcome"],
+)
+
+
+class Loaded(NamedTuple):
+    """Comes after all that ``partition`` held at start; ``partitions`` of them are to come."""
+
+    partition: int
+    partitions: int
+
+
+class Failures(Batch[DeadLetter]):
+    """The dead letters of one poll."""
+
+
+@dataclass(frozen=True)
+class DecodeOut(Generic[T]):
+    """Streams of a decoding step."""
+
+    oks: Stream[tuple[str, Batch[T] | Loaded]]
+    """Records by key group, in the order of their partition, and markers of loading to every group."""
+    errs: Stream[tuple[str, Batch[DeadLetter]]]
+
+
+@operator
+def decode(
+    step_id: str,
+    up: Stream[Poll],
+    record: Callable[[Message], T | None],
+    key: Callable[[T], int | None],
+) -> DecodeOut[T]:
+    """Decode each message with ``record`` and send it to the key group of its ``key``.
+
+    Args:
+        step_id: Unique in the flow; dead letters and metrics name it.
+        up: Polls of a Kafka source.
+        record: A message's record, or None to pass over it. What it raises becomes a dead letter.
+        key: The record's key; a record without one goes to every group.
+    """
+    name = step_id.rsplit(".", 1)[-1]
+    decoded, ignored, failed = (_records.labels(name, outcome) for outcome in ("decoded", "ignored", "dead_letter"))
+    groups_count = len(KEY_GROUPS)
+
+    def step(polls: list[Poll]) -> list[tuple[str, Batch[T] | Loaded]]:
+        out: list[tuple[str, Batch[T] | Loaded]] = []
+        for topic, partition, messages, loaded_of in polls:
+            groups: list[Batch[T]] = [Batch() for _ in KEY_GROUPS]
+            failures = Failures()
+            passed = 0
+            for message in messages:
+                try:
+                    found = record(message)
+                except Exception as error:  # whatever a record does to its decoder, the next one is read
+                    failures.append(_failure(topic, partition, message, name, error))
+                    continue
+                if found is None:
+                    passed += 1
+                elif (at := key(found)) is None:
+                    for group in groups:
+                        group.append(found)
+                else:
+                    groups[at % groups_count].append(found)
+            out += [item for item in zip(KEY_GROUPS, groups, strict=True) if item[1]]
+            if failures:
+                out.append((KEY_GROUPS[partition % groups_count], failures))  # type: ignore[arg-type]
+            if loaded_of is not None:
+                out += [(group_key, Loaded(partition, loaded_of)) for group_key in KEY_GROUPS]
+            decoded.inc(len(messages) - passed - len(failures))
+            ignored.inc(passed)
+            failed.inc(len(failures))
+        return out
+
+    items = op.flat_map_batch("decode", up, step)
+    split = op.branch("failed", items, _is_failure)
+    return DecodeOut(oks=split.falses, errs=split.trues)  # type: ignore[arg-type]
+
+
+def _is_failure(item: tuple[str, object]) -> bool:
+    return isinstance(item[1], Failures)
+
+
+def _failure(topic: str, partition: int, message: Message, step: str, error: Exception) -> DeadLetter:
+    if not isinstance(error, DecodeError):
+        log.exception("%s: %s-%d at %s", step, topic, partition, message.offset(), exc_info=error)
+    return dead_letter(
+        topic,
+        partition,
+        message.offset() or 0,
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        step=step,
+        error=type(error).__name__,
+        message=str(error),
+    )
