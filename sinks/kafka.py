@@ -1,0 +1,235 @@
+"""A Kafka topic as a Bytewax output that loses nothing.
+
+Bytewax's own Kafka output lies outside the recovery barrier and ignores delivery errors. This one is a partitioned
+sink: messages are handed to librdkafka as they come, and ``snapshot()`` waits until the brokers have acknowledged
+them all. One that was not delivered raises there, so that its epoch is not committed and is read again.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from zlib import adler32
+
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from prometheus_client import Counter
+from typing_extensions import override
+
+log = logging.getLogger(__name__)
+
+_written = Counter("kafka_sink_messages", "Messages handed to the producer", ["topic"])
+_rejected = Counter("kafka_sink_rejected", "Messages over the broker's limit, written elsewhere instead", ["topic"])
+
+Key = str | bytes | None
+KafkaRecord = tuple[Key, bytes]
+"""Key and value of a message."""
+
+Rejected = Callable[[Key, bytes, str], tuple[str, Key, bytes]]
+"""From a message that its topic refuses, and the reason: topic, key and value of what is written in its place."""
+
+DELIVERY_SECONDS = 120.0
+"""A message not acknowledged after so long fails the flow: ``message.timeout.ms`` unless the configuration has it."""
+
+_DEFAULTS: dict[str, Any] = {
+    "linger.ms": 5,
+    "batch.size": 1_000_000,
+    "compression.type": "lz4",
+    "message.timeout.ms": int(DELIVERY_SECONDS * 1000),
+    "queue.buffering.max.messages": 500_000,
+    "queue.buffering.max.kbytes": 262_144,
+    # As the Java clients, and so Debezium, place keys: topics stay co-partitioned.
+    "partitioner": "murmur2_random",
+}
+
+
+class DeliveryError(RuntimeError):
+    """Messages were not acknowledged; the epoch that wrote them is not committed."""
+
+
+@dataclass(frozen=True)
+class KafkaSink(FixedPartitionedSink[Iterable[KafkaRecord], None]):
+    """Writes batches of messages to a topic. A stream item is ``(lane's key, messages)``.
+
+    >>> import bytewax.operators as op
+    >>> def to_kafka(flow, single_messages):  # a stream of (key, value)
+    ...     batches = op.map("batch", single_messages, lambda message: (message[0], [message]))
+    ...     op.output("out", batches, KafkaSink("a-topic", {"bootstrap.servers": "localhost:9092"}))
+    """
+
+    topic: str
+    config: dict[str, Any]
+    """librdkafka's properties, over the defaults of this module; the producer is idempotent in any case."""
+    rejected: Rejected | None = None
+    """Where a message goes that is over the size limit of the topic; without it, the flow stops."""
+    lanes: int = 16
+    """Partitions of the sink, which are spread over the workers: at least as many as workers."""
+    lane_of: Callable[[str], int] = lambda key: adler32(key.encode())
+    """Which lane takes a key's items, modulo ``lanes``."""
+
+    @override
+    def list_parts(self) -> list[str]:
+        return [f"{lane:04d}" for lane in range(self.lanes)]
+
+    @override
+    def part_fn(self, item_key: str) -> int:
+        return self.lane_of(item_key)
+
+    @override
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_Lane":
+        outlet = _outlet(self.config)
+        outlet.rejected[self.topic] = self.rejected
+        return _Lane(self.topic, outlet)
+
+
+class _Lane(StatefulSinkPartition[Iterable[KafkaRecord], None]):
+    def __init__(self, topic: str, outlet: "_Outlet") -> None:
+        self._topic, self._outlet = topic, outlet
+        self._written = _written.labels(topic)
+
+    @override
+    def write_batch(self, values: list[Iterable[KafkaRecord]]) -> None:
+        for messages in values:
+            self._written.inc(self._outlet.write(self._topic, messages))
+
+    @override
+    def snapshot(self) -> None:
+        self._outlet.settle()
+
+
+class _Outlet:
+    """One producer, shared by the lanes and topics of a process that have the same configuration."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._trouble = ""
+        self._failures: list[KafkaError] = []
+        self._too_large: list[tuple[str, Key, bytes]] = []
+        self._settling = threading.Lock()
+        self.rejected: dict[str, Rejected | None] = {}
+        merged = {**_DEFAULTS, **config}
+        self._deadline = float(merged["message.timeout.ms"]) / 1000 + 5
+        self._producer = Producer(
+            {
+                **merged,
+                "enable.idempotence": True,
+                "error_cb": self._on_error,
+                "on_delivery": self._on_delivery,
+                "delivery.report.only.error": True,
+            }
+        )
+
+    def write(self, topic: str, messages: Iterable[KafkaRecord]) -> int:
+        """Hand messages to the producer; where its queue is full, wait for room.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            DeliveryError: there was no room for ``message.timeout.ms``.
+        """
+        produce, count = self._producer.produce, 0
+        for count, (key, value) in enumerate(messages, 1):  # noqa: B007
+            try:
+                produce(topic, value, key)
+            except BufferError:
+                self._produce_when_there_is_room(topic, key, value)
+            except KafkaException as error:
+                self._refuse_or_raise(error, topic, key, value)
+        self._producer.poll(0)
+        return count
+
+    def settle(self) -> None:
+        """Wait until everything written so far is acknowledged.
+
+        Raises:
+            DeliveryError: something was not.
+        """
+        with self._settling:
+            self._flush()
+            too_large, self._too_large = self._too_large, []
+            if too_large:
+                self._write_apart(too_large)
+                self._flush()
+
+    def _flush(self) -> None:
+        left = self._producer.flush(self._deadline)
+        failures, self._failures = self._failures, []
+        if left or failures:
+            count = left + len(failures)
+            why = failures[0].str() if failures else self._trouble or "no answer"
+            message = f"{count} messages were not delivered to Kafka: {why}"
+            log.error(message)
+            raise DeliveryError(message)
+
+    def _write_apart(self, messages: list[tuple[str, Key, bytes]]) -> None:
+        """Write again what was refused as too large.
+
+        The limit holds for a batch of the producer, so that a large message fails those that travelled with it:
+        halves are tried, down to the single message that is too large by itself.
+        """
+        for topic, key, value in messages:
+            self.write(topic, [(key, value)])
+        self._flush()
+        refused, self._too_large = self._too_large, []
+        if not refused:
+            return
+        if len(messages) == 1:
+            self._refuse(*refused[0], "the message is larger than its topic takes")
+            return
+        middle = (len(refused) + 1) // 2
+        for half in (refused[:middle], refused[middle:]):
+            if half:
+                self._write_apart(half)
+
+    def _refuse(self, topic: str, key: Key, value: bytes, why: str) -> None:
+        instead = self.rejected.get(topic)
+        if instead is None:
+            message = f"{topic}: {why} ({len(value):,} bytes), and there is nowhere else to write it"
+            log.error(message)
+            raise DeliveryError(message)
+        _rejected.labels(topic).inc()
+        other, other_key, other_value = instead(key, value, f"{topic}: {why} ({len(value):,} bytes)")
+        self.write(other, [(other_key, other_value)])
+
+    def _refuse_or_raise(self, error: KafkaException, topic: str, key: Key, value: bytes) -> None:
+        if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+            log.error("%s: %s", topic, error)
+            raise DeliveryError(f"{topic}: {error.args[0].str()}") from error
+        self._refuse(topic, key, value, "the message is larger than message.max.bytes")
+
+    def _produce_when_there_is_room(self, topic: str, key: Key, value: bytes) -> None:
+        deadline = time.monotonic() + self._deadline
+        while time.monotonic() < deadline:
+            self._producer.poll(0.1)
+            try:
+                self._producer.produce(topic, value, key)
+            except BufferError:
+                continue
+            return
+        raise DeliveryError(f"{topic}: the producer's queue is full and nothing leaves it: {self._trouble}")
+
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            return
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._too_large.append((message.topic() or "", message.key(), message.value() or b""))
+        else:
+            self._failures.append(error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._trouble = error.str()
+        log.warning("producer: %s", error.str())
+
+
+_outlets: dict[str, _Outlet] = {}
+_outlets_lock = threading.Lock()
+
+
+def _outlet(config: dict[str, Any]) -> _Outlet:
+    with _outlets_lock:
+        name = repr(sorted(config.items(), key=lambda item: item[0]))
+        if name not in _outlets:
+            _outlets[name] = _Outlet(config)
+        return _outlets[name]

@@ -1,0 +1,1 @@
+"""Inputs for any Bytewax dataflow."""
