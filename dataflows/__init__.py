@@ -1,0 +1,1 @@
+"""The dataflows, each in a file of its own: ``python -m bytewax.run dataflows.NAME`` runs one."""

@@ -1,0 +1,98 @@
+"""What the main job reads from and writes to."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from threading import Event
+from typing import Any
+
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+
+from dataflows import runtime
+from operators.batch import KEY_GROUPS, group_index
+from records import dead_letter
+from records.enriched import locate
+from records.message import Poll
+from settings import Settings
+from sinks.kafka import KafkaRecord, KafkaSink, Key
+from sources.kafka import KafkaSource
+from sources.kafka_topics import StartupError, Topics
+
+Messages = tuple[str, Iterable[KafkaRecord]]
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Every source and sink of the main job."""
+
+    ratings: Source[Poll]
+    customers: Source[Poll]
+    enriched: Sink[Messages]
+    alerts: Sink[Messages]
+    dead_letters: Sink[Messages]
+    customers_loaded: Callable[[], None] = lambda: None
+    """Called once the join has all customers that there were at the start."""
+
+
+def connect(settings: Settings) -> Ports:
+    """Connect the ports to Kafka, once what they need is there.
+
+    Raises:
+        StartupError: the cluster is not there, refuses us, or would delete customers.
+    """
+    log = logging.getLogger(__name__)
+    config = {**settings.properties, "logger": logging.getLogger("librdkafka")}
+    names = settings.topics
+    _prepare(settings, config)
+
+    loaded = Event()
+    source = partial(KafkaSource, config=config, stopping=runtime.stopping)
+    sink = partial(KafkaSink, config=config, lanes=len(KEY_GROUPS), lane_of=group_index)
+    rejected = partial(_rejected, names.ratings, names.dead_letters)
+
+    held_back = timedelta(0)
+    if not runtime.has_recovery_store():
+        # What the join holds is then only on the topic: it must be read again by the next start.
+        held_back = timedelta(seconds=settings.join.grace)
+        log.warning("no recovery store (-r): after a stop, what was written since the last commit is written again")
+    return Ports(
+        ratings=source(names.ratings, ready=loaded.is_set, commit_after=held_back),
+        customers=source(names.customers, whole_topic=True),
+        enriched=sink(names.enriched, rejected=partial(rejected, "enriched")),
+        alerts=sink(names.alerts, rejected=partial(rejected, "alerts")),
+        dead_letters=sink(names.dead_letters),
+        customers_loaded=loaded.set,
+    )
+
+
+def _prepare(settings: Settings, config: dict[str, Any]) -> None:
+    names = settings.topics
+    topics = Topics(config, settings.kafka.startup_timeout, runtime.stopping)
+    topics.await_all([names.ratings, names.customers])
+    why = topics.may_forget(names.customers)
+    if why is not None and names.customers_uncompacted == "refuse":
+        raise StartupError(
+            f"topic {names.customers} will lose customers ({why}): make it cleanup.policy=compact, "
+            "or set CUSTOMERS_TOPIC_UNCOMPACTED=allow"
+        )
+    topics.create_missing([names.enriched, names.alerts, names.dead_letters], like=names.ratings)
+
+
+def _rejected(ratings: str, dead_letters: str, step: str, key: Key, value: bytes, why: str) -> tuple[str, Key, bytes]:
+    """What is written in place of an enriched rating or an alert that its topic refuses."""
+    partition, offset, timestamp = locate(value)
+    letter = dead_letter.dead_letter(
+        ratings,
+        partition,
+        offset,
+        timestamp,
+        key.encode() if isinstance(key, str) else key,
+        value,
+        step=step,
+        error="MessageTooLarge",
+        message=why,
+    )
+    return dead_letters, *dead_letter.to_message(letter)

@@ -1,0 +1,51 @@
+"""What a dataflow sets up for its process before it runs: the log, a clean stop, memory."""
+
+import ctypes
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+
+_stop = threading.Event()
+
+
+def stopping() -> bool:
+    """Whether SIGTERM or SIGINT asked the process to stop."""
+    return _stop.is_set()
+
+
+def set_up(log_level: str) -> None:
+    """Prepare the process. Call it from the main thread; calling it again changes nothing."""
+    logging.basicConfig(level=log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("librdkafka").addFilter(_not_about_the_other_half)
+    # Bytewax would die at SIGTERM and abort at SIGINT: sources that end let it take a last snapshot and exit with 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _stop.set())
+    _keep_freed_memory()
+    # Records are not tracked by the garbage collector; what remains is batches and the program itself.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+def has_recovery_store() -> bool:
+    """Whether this process was started with a recovery store, by Bytewax's option or variable."""
+    return "BYTEWAX_RECOVERY_DIRECTORY" in os.environ or any(
+        word.startswith(("-r", "--recovery-directory")) for word in sys.argv[1:]
+    )
+
+
+def _not_about_the_other_half(record: logging.LogRecord) -> bool:
+    # The same properties configure consumers and the producer; librdkafka warns of those that are only the other's.
+    return "CONFWARN" not in record.getMessage()
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what a batch frees for the next one: giving it back to the kernel each time halves the rate."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        trim_threshold, top_pad = -1, -2  # M_TRIM_THRESHOLD and M_TOP_PAD of malloc.h
+        mallopt(trim_threshold, 512 << 20)
+        mallopt(top_pad, 64 << 20)

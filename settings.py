@@ -1,0 +1,238 @@
+"""Every setting, one class a component; read from the environment, checked at the start.
+
+``python -m settings README.md`` writes the table of them into a file, between its markers.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_SECRET = re.compile(r"password|secret|token|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
+
+_OURS = frozenset({"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_GROUP_ID"})
+
+# Kubernetes puts KAFKA_SERVICE_HOST, KAFKA_PORT_9092_TCP and the like into every pod beside a service named kafka, and
+# Kafka's own scripts use the others.
+_NOT_OURS = re.compile(
+    r"KAFKA_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?|KAFKA_(HOME|DEBUG|LOG4J\w*|JMX\w*|\w*OPTS|CLUSTER_ID)"
+)
+
+_GUARANTEES = {
+    "enable.auto.commit": "offsets are committed when the outputs have been written",
+    "auto.offset.reset": "offsets that are gone are counted and reading goes on from the earliest",
+    "enable.partition.eof": "the flow looks for ends itself",
+    "enable.idempotence": "without it a retry may write twice",
+    "enable.auto.offset.store": "offsets are committed when the outputs have been written",
+    "transactional.id": "outputs are not transactional",
+}
+
+
+class SettingsError(ValueError):
+    """A setting is not usable; the message is one line that names it."""
+
+
+def _words(value: object) -> object:
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+def _pattern(value: object) -> object:
+    try:
+        # Empty, it would be found in every channel.
+        return re.compile(value or "(?!)", re.IGNORECASE) if isinstance(value, str) else value
+    except re.error as error:
+        raise ValueError(f"must be a regular expression: {error}") from None
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
+Pattern = Annotated[re.Pattern[str], NoDecode, BeforeValidator(_pattern)]
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+
+
+class Kafka(_Settings):
+    """The Kafka cluster."""
+
+    bootstrap_servers: str = Field(
+        "localhost:9092",
+        alias="KAFKA_BOOTSTRAP_SERVERS",
+        min_length=1,
+        description="brokers to begin with, `host:port`, several separated by commas",
+    )
+    group_id: str = Field(
+        "ratings-enrichment",
+        alias="KAFKA_GROUP_ID",
+        min_length=1,
+        description="consumer group that offsets are committed to",
+    )
+    startup_timeout: float = Field(
+        60,
+        alias="STARTUP_TIMEOUT_SECONDS",
+        gt=0,
+        le=3600,
+        description="seconds to wait for a broker at the start; topics are waited for without limit",
+    )
+
+    def properties(self) -> dict[str, Any]:
+        """The properties of librdkafka: ``KAFKA_SECURITY_PROTOCOL=SSL`` is ``security.protocol``.
+
+        Raises:
+            SettingsError: a property that a guarantee depends on is set.
+        """
+        found = {"bootstrap.servers": self.bootstrap_servers, "group.id": self.group_id}
+        for variable, value in os.environ.items():
+            if variable.startswith("KAFKA_") and variable not in _OURS and not _NOT_OURS.fullmatch(variable):
+                name = variable.removeprefix("KAFKA_").lower().replace("_", ".")
+                if name in _GUARANTEES:
+                    raise SettingsError(f"{variable} cannot be set: {_GUARANTEES[name]}")
+                found[name] = value
+        return found
+
+
+class Topics(_Settings):
+    """The topics. Those of outputs are created if they do not exist."""
+
+    ratings: Topic = Field("ratings", alias="RATINGS_TOPIC", description="ratings are read from it")
+    customers: Topic = Field(
+        "asgard.demo.CUSTOMERS",
+        alias="CUSTOMERS_TOPIC",
+        description="changes of customers are read from it, all at every start",
+    )
+    enriched: Topic = Field(
+        "ratings-with-customer-data", alias="ENRICHED_TOPIC", description="ratings with customers are written to it"
+    )
+    alerts: Topic = Field("UNHAPPY_PLATINUM_CUSTOMERS", alias="ALERTS_TOPIC", description="alerts are written to it")
+    dead_letters: Topic = Field(
+        "ratings-dead-letters", alias="DEAD_LETTERS_TOPIC", description="what cannot be processed is written to it"
+    )
+    customers_uncompacted: Literal["refuse", "allow"] = Field(
+        "refuse",
+        alias="CUSTOMERS_TOPIC_UNCOMPACTED",
+        description="`allow` starts although the customers topic's retention will delete customers; "
+        "a topic with unlimited retention counts as compacted",
+    )
+
+
+class Join(_Settings):
+    """Ratings whose customer is not known."""
+
+    grace: float = Field(
+        5,
+        alias="UNMATCHED_GRACE_SECONDS",
+        ge=0,
+        le=3600,
+        description="seconds that a rating waits for its customer",
+    )
+    unmatched: Literal["emit", "drop", "dead-letter"] = Field(
+        "emit",
+        alias="UNMATCHED",
+        description="what becomes of it then: written with null customer fields, dropped and counted, or a dead letter",
+    )
+    max_held: int = Field(
+        200_000,
+        alias="UNMATCHED_MAX_HELD",
+        ge=16,
+        le=10_000_000,
+        description="ratings that wait at most; above it the oldest do not wait any longer",
+    )
+
+
+class Alerts(_Settings):
+    """Which ratings are alerts."""
+
+    max_stars: int = Field(2, alias="ALERT_MAX_STARS", description="ratings with so many stars or fewer")
+    club_statuses: Words = Field(
+        ["platinum"],
+        alias="ALERT_CLUB_STATUSES",
+        description="of customers with one of these statuses, separated by commas, in any case",
+    )
+    test_channels: Pattern = Field(
+        re.compile("test", re.IGNORECASE),
+        alias="TEST_CHANNEL_PATTERN",
+        description="but not from channels in which this regular expression is found, in any case; empty: all count",
+    )
+
+
+class Log(_Settings):
+    """The log, on standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", alias="LOG_LEVEL", description="least serious lines that are written"
+    )
+
+
+_COMPONENTS = (Kafka, Topics, Join, Alerts, Log)
+
+
+class Settings:
+    """All settings of the main job, from the environment.
+
+    Raises:
+        SettingsError: one is not usable: one line with the variable, what it holds and what it may hold.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self.kafka = Kafka()
+            self.topics = Topics()
+            self.join = Join()
+            self.alerts = Alerts()
+            self.log = Log()
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from None
+        self.properties = self.kafka.properties()
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    variable = str(first["loc"][0])
+    held = "(not shown)" if _SECRET.search(variable) else repr(os.environ.get(variable, first["input"]))
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return (
+        f"{variable} is {held}: should be {reason}" if "should" in first["msg"] else f"{variable} is {held}: {reason}"
+    )
+
+
+def _default(value: object) -> str:
+    if isinstance(value, re.Pattern):
+        return str(value.pattern)
+    return ",".join(value) if isinstance(value, list) else f"{value}"
+
+
+def markdown() -> str:
+    """The table of all settings, for the README."""
+    lines = ["| variable | default | what it is |", "|---|---|---|"]
+    for component in _COMPONENTS:
+        lines.append(f"| **{(component.__doc__ or '').strip()}** | | |")
+        lines += [
+            f"| `{field.alias}` | `{_default(field.default)}` | {field.description} |"
+            for field in component.model_fields.values()
+        ]
+        if component is Kafka:
+            lines.append(
+                "| `KAFKA_...` | | any other property of librdkafka, in capitals and with `_` for `.`: "
+                "`KAFKA_SECURITY_PROTOCOL=SASL_SSL`, `KAFKA_COMPRESSION_TYPE=zstd` (default lz4) |"
+            )
+    return "\n".join(lines)
+
+
+BEGIN, END = "<!-- settings: make docs -->", "<!-- settings end -->"
+
+
+def write_into(text: str) -> str:
+    """The text with the table between its markers made anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{markdown()}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(write_into(path.read_text()))
