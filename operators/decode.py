@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 _records = Counter(
     "decode_records",
-    "Messages by what became of them: decoded, ignored (nothing of this flow's), dead_letter",
+    "Messages by what became of them: decoded, ignored (nothing of this flow's), dead_letter, "
+    "dead_letter_again (an earlier run has written it)",
     ["step", "outcome"],
 )
 
@@ -61,20 +62,24 @@ def decode(
         key: The record's key; a record without one goes to every group.
     """
     name = step_id.rsplit(".", 1)[-1]
-    decoded, ignored, failed = (_records.labels(name, outcome) for outcome in ("decoded", "ignored", "dead_letter"))
+    outcomes = "decoded", "ignored", "dead_letter", "dead_letter_again"
+    decoded, ignored, failed, failed_again = (_records.labels(name, outcome) for outcome in outcomes)
     groups_count = len(KEY_GROUPS)
 
     def step(polls: list[Poll]) -> list[tuple[str, Batch[T] | Loaded]]:
         out: list[tuple[str, Batch[T] | Loaded]] = []
-        for topic, partition, messages, loaded_of in polls:
+        for topic, partition, messages, loaded_of, seen in polls:
             groups: list[Batch[T]] = [Batch() for _ in KEY_GROUPS]
             failures = Failures()
-            passed = 0
+            passed = again = 0
             for message in messages:
                 try:
                     found = record(message)
                 except Exception as error:  # whatever a record does to its decoder, the next one is read
-                    failures.append(_failure(topic, partition, message, name, error))
+                    if (message.offset() or 0) < seen:
+                        again += 1
+                    else:
+                        failures.append(_failure(topic, partition, message, name, error))
                     continue
                 if found is None:
                     passed += 1
@@ -88,9 +93,10 @@ def decode(
                 out.append((KEY_GROUPS[partition % groups_count], failures))  # type: ignore[arg-type]
             if loaded_of is not None:
                 out += [(group_key, Loaded(partition, loaded_of)) for group_key in KEY_GROUPS]
-            decoded.inc(len(messages) - passed - len(failures))
+            decoded.inc(len(messages) - passed - again - len(failures))
             ignored.inc(passed)
             failed.inc(len(failures))
+            failed_again.inc(again)
         return out
 
     items = op.flat_map_batch("decode", up, step)

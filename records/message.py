@@ -27,3 +27,5 @@ class Poll(NamedTuple):
     messages: Sequence[Message]
     loaded_of: int | None = None
     """On the poll that reaches the end which the partition had at start: how many partitions the topic has."""
+    seen: int = 0
+    """Messages below this offset were read by an earlier run, too, and their dead letters written."""

@@ -114,10 +114,12 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         self._name = f"{source.topic}-{partition}"
         earliest, self._end = self._watermarks()
         self._loaded_of = partitions if source.whole_topic else None
-        self._next = self._start(state, earliest)
+        self._reached = self._resume(state, earliest)
+        self._next = earliest if source.whole_topic else self._reached
+        self._seen = self._reached if source.whole_topic else 0
         self._consumer.assign([TopicPartition(source.topic, partition, self._next)])
         self._snapshots: deque[tuple[float, int]] = deque()  # when, and the offset
-        self._committed = self._next
+        self._committed = self._reached
         self._in_epoch = 0
         self._rest = _SHORTEST_REST
         self._awake_at: datetime | None = None
@@ -144,7 +146,7 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         elif not messages:
             return self._idle()
         self._rest, self._awake_at = _SHORTEST_REST, None
-        return [Poll(self._source.topic, self._at.partition, messages, loaded_of)]
+        return [Poll(self._source.topic, self._at.partition, messages, loaded_of, self._seen)]
 
     @override
     def next_awake(self) -> datetime | None:
@@ -161,9 +163,11 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         if due is not None and due != self._committed:
             self._consumer.commit(offsets=[TopicPartition(self._at.topic, self._at.partition, due)], asynchronous=True)
             self._committed = due
-        if self._next != self._committed and (not self._snapshots or self._snapshots[-1][1] != self._next):
-            self._snapshots.append((now, self._next))
-        return self._source.topic, self._next
+        # A topic that is read again from its start has been read as far as before all the same.
+        self._reached = max(self._reached, self._next)
+        if self._reached != (self._snapshots[-1][1] if self._snapshots else self._committed):
+            self._snapshots.append((now, self._reached))
+        return self._source.topic, self._reached
 
     @override
     def close(self) -> None:
@@ -175,9 +179,8 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         self._rest = min(2 * self._rest, _LONGEST_REST)
         return []
 
-    def _start(self, state: State | None, earliest: int) -> int:
-        if self._source.whole_topic:
-            return earliest
+    def _resume(self, state: State | None, earliest: int) -> int:
+        """The offset up to which an earlier run has read."""
         if state is not None and state[0] == self._source.topic:
             wanted, whose = state[1], "the recovery store"
         else:
@@ -212,7 +215,7 @@ class _Partition(StatefulSourcePartition[Poll, State]):
             self._end = 0
         elif error.code() in _GONE:
             earliest, _ = self._watermarks()
-            self._next = self._begin_again(self._next, earliest, "the next offset")
+            self._next = self._reached = self._begin_again(self._next, earliest, "the next offset")
             self._consumer.assign([TopicPartition(self._at.topic, self._at.partition, self._next)])
         elif error.code() in _FATAL:
             log.error("%s: %s", self._name, error.str())
