@@ -194,10 +194,8 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     variable = str(first["loc"][0])
     held = "(not shown)" if _SECRET.search(variable) else repr(os.environ.get(variable, first["input"]))
-    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return (
-        f"{variable} is {held}: should be {reason}" if "should" in first["msg"] else f"{variable} is {held}: {reason}"
-    )
+    reason = re.sub(r"^(Input|String|Value error,) ?", "it ", first["msg"])
+    return f"{variable} is {held}, but {reason}"
 
 
 def _default(value: object) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
+from confluent_kafka import KafkaException
 
 from dataflows import runtime
 from operators.batch import KEY_GROUPS, group_index
@@ -17,9 +18,9 @@ from records import dead_letter
 from records.enriched import locate
 from records.message import Poll
 from settings import Settings
-from sinks.kafka import KafkaRecord, KafkaSink, Key
+from sinks.kafka import KafkaRecord, KafkaSink, Key, check
 from sources.kafka import KafkaSource
-from sources.kafka_topics import StartupError, Topics
+from sources.kafka_topics import StartupError, Topics, name_variable
 
 Messages = tuple[str, Iterable[KafkaRecord]]
 
@@ -46,7 +47,10 @@ def connect(settings: Settings) -> Ports:
     log = logging.getLogger(__name__)
     config = {**settings.properties, "logger": logging.getLogger("librdkafka")}
     names = settings.topics
-    _prepare(settings, config)
+    try:
+        _prepare(settings, config)
+    except KafkaException as error:
+        raise StartupError(name_variable(error, settings.properties)) from None
 
     loaded = Event()
     source = partial(KafkaSource, config=config, stopping=runtime.stopping)
@@ -70,6 +74,7 @@ def connect(settings: Settings) -> Ports:
 
 def _prepare(settings: Settings, config: dict[str, Any]) -> None:
     names = settings.topics
+    check(config)
     topics = Topics(config, settings.kafka.startup_timeout, runtime.stopping)
     topics.await_all([names.ratings, names.customers])
     why = topics.may_forget(names.customers)

@@ -19,7 +19,8 @@ def stopping() -> bool:
 def set_up(log_level: str) -> None:
     """Prepare the process. Call it from the main thread; calling it again changes nothing."""
     logging.basicConfig(level=log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("librdkafka").addFilter(_not_about_the_other_half)
+    # What matters of librdkafka's own log reaches us as errors, too.
+    logging.getLogger("librdkafka").setLevel(log_level if log_level == "DEBUG" else logging.CRITICAL)
     # Bytewax would die at SIGTERM and abort at SIGINT: sources that end let it take a last snapshot and exit with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop.set())
@@ -35,11 +36,6 @@ def has_recovery_store() -> bool:
     return "BYTEWAX_RECOVERY_DIRECTORY" in os.environ or any(
         word.startswith(("-r", "--recovery-directory")) for word in sys.argv[1:]
     )
-
-
-def _not_about_the_other_half(record: logging.LogRecord) -> bool:
-    # The same properties configure consumers and the producer; librdkafka warns of those that are only the other's.
-    return "CONFWARN" not in record.getMessage()
 
 
 def _keep_freed_memory() -> None:

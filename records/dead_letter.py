@@ -5,7 +5,11 @@ from base64 import b64encode
 import msgspec
 
 KEPT_BYTES = 512 * 1024
-"""So much of a value is kept at most: in base64 it fits below Kafka's default limit on a message (1 MiB)."""
+KEPT_KEY_BYTES = 64 * 1024
+"""So much of a value and of a key is kept at most: in base64 they fit below librdkafka's and Kafka's default limits on
+a message (1,000,000 bytes and 1 MiB)."""
+
+_MESSAGE_CHARACTERS = 500
 
 
 class DeadLetter(msgspec.Struct, gc=False):
@@ -37,10 +41,14 @@ def dead_letter(
     error: str,
     message: str,
 ) -> DeadLetter:
-    """Make the dead letter of a record; of a value over ``KEPT_BYTES`` its beginning, and the message says so."""
+    """Make the dead letter of a record; of a very long key or value its beginning, and the message says so."""
+    message = message[:_MESSAGE_CHARACTERS]
     if value is not None and len(value) > KEPT_BYTES:
         message = f"{message}; of its {len(value):,} bytes the first {KEPT_BYTES:,} are kept here"
         value = value[:KEPT_BYTES]
+    if key is not None and len(key) > KEPT_KEY_BYTES:
+        message = f"{message}; of its key's {len(key):,} bytes the first {KEPT_KEY_BYTES:,} are kept here"
+        key = key[:KEPT_KEY_BYTES]
     return DeadLetter(
         topic,
         partition,

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 from zlib import adler32
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -109,7 +110,8 @@ class _Outlet:
         self._settling = threading.Lock()
         self.rejected: dict[str, Rejected | None] = {}
         merged = {**_DEFAULTS, **config}
-        self._deadline = float(merged["message.timeout.ms"]) / 1000 + 5
+        # librdkafka's 0 is "for ever"; we wait for nothing that long.
+        self._deadline = (float(merged["message.timeout.ms"]) or DELIVERY_SECONDS * 1000) / 1000 + 5
         self._producer = Producer(
             {
                 **merged,
@@ -223,13 +225,23 @@ class _Outlet:
         log.warning("producer: %s", error.str())
 
 
-_outlets: dict[str, _Outlet] = {}
+_outlets: WeakValueDictionary[str, _Outlet] = WeakValueDictionary()
 _outlets_lock = threading.Lock()
 
 
 def _outlet(config: dict[str, Any]) -> _Outlet:
     with _outlets_lock:
         name = repr(sorted(config.items(), key=lambda item: item[0]))
-        if name not in _outlets:
-            _outlets[name] = _Outlet(config)
-        return _outlets[name]
+        outlet = _outlets.get(name)
+        if outlet is None:
+            outlet = _outlets[name] = _Outlet(config)
+        return outlet
+
+
+def check(config: dict[str, Any]) -> None:
+    """See that a producer can be made with this configuration.
+
+    Raises:
+        KafkaException: librdkafka refuses it.
+    """
+    _outlet(config)

@@ -1,9 +1,11 @@
 """What must hold of a Kafka cluster and its topics before a flow starts."""
 
 import logging
+import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -27,19 +29,18 @@ class Topics:
     """The topics of a cluster, seen once before a flow starts.
 
     Raises:
-        StartupError: a property is not librdkafka's; the brokers do not answer within ``deadline`` seconds or refuse
-            our credentials.
+        KafkaException: librdkafka refuses the configuration.
+        StartupError: the brokers do not answer within ``deadline`` seconds, or refuse our credentials.
     """
 
-    def __init__(self, config: dict[str, Any], deadline: float, stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], deadline: float, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
         self._trouble: KafkaError | None = None
         self._servers = config["bootstrap.servers"]
         self._stopping = stopping
-        try:
-            properties: dict[str, Any] = {**config, "error_cb": self._on_error}
-            self._admin = AdminClient(properties)
-        except KafkaException as error:
-            raise StartupError(f"Kafka's configuration: {error.args[0].str()}") from None
+        properties: dict[str, Any] = {**config, "error_cb": self._on_error}
+        self._admin = AdminClient(properties)
         self._partitions: dict[str, int] = {}
         self._reach(deadline)
 
@@ -125,10 +126,18 @@ class Topics:
             self._trouble = error
 
 
+def name_variable(error: KafkaException, properties: Iterable[str]) -> str:
+    """Put the variables before librdkafka's complaint about a property: it quotes the name, or that of an alias."""
+    trouble: str = error.args[0].str()
+    quoted = re.findall(r'["`]([a-z.]+)["`]', trouble)
+    guilty = [name for name in quoted if name in properties][:1] or sorted(properties)
+    return f"{' or '.join('KAFKA_' + name.upper().replace('.', '_') for name in guilty)}: {trouble}"
+
+
 def _result(future: "Future[Any]") -> tuple[Any, KafkaError | None]:
     try:
         return future.result(timeout=_REQUEST_SECONDS * 1.5), None
     except KafkaException as error:
         return None, error.args[0]
-    except TimeoutError:
+    except FutureTimeoutError:  # not the builtin one before Python 3.11
         return None, KafkaError(KafkaError._TIMED_OUT)
