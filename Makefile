@@ -30,6 +30,9 @@ format: .venv/dev ## put the code in its form
 servers: .venv/dev ## real servers for a person: writes .servers/env to source; Ctrl-C stops them
 	@$(BIN)/python -m tests.servers
 
+bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minutes
+	$(BIN)/python -m benchmarks
+
 docs: .venv/runtime ## write the settings table into the README
 	$(BIN)/python -m settings README.md
 
@@ -52,4 +55,4 @@ lock: .venv/dev ## resolve the dependencies anew into requirements/
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/runtime
 
-.PHONY: help run test lint format servers docs lock
+.PHONY: help run test lint format servers bench docs lock

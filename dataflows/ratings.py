@@ -17,34 +17,47 @@ from operators.batch import KEY_GROUPS
 from operators.decode import decode
 from operators.each import each, where
 from operators.join import Join, join_table
-from records import dead_letter, enriched
-from records.customer import Customer, CustomerChange, decode_customer_change
-from records.enriched import EnrichedRating, alert, enrich
-from records.rating import Rating, decode_rating, decode_rating_with_source, unmatched_letter
+from records import customer, dead_letter, enriched, rating
+from records.customer import Customer, CustomerChange
+from records.enriched import EnrichedRating
+from records.rating import Rating
 from settings import Settings, SettingsError
 from sources.kafka_topics import StartupError
-
-user_id, customer_id = attrgetter("user_id"), attrgetter("id")
 
 
 def build(ports: Ports, settings: Settings) -> Dataflow:
     """The main job, between any sources and sinks."""
     flow = Dataflow("ratings")
-    rating = decode_rating_with_source if settings.join.unmatched == "dead-letter" else decode_rating
-    ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), rating, user_id)
-    customers = decode(
-        "decode_customers", op.input("customers", flow, ports.customers), decode_customer_change, customer_id
-    )
+    decode_rating = rating.decode_with_source if settings.join.unmatched == "dead-letter" else rating.decode
 
-    joined = join_table("join", ratings.oks, customers.oks, left_join(ports, settings))
-    alerts = each("alert", where("unhappy_platinum", joined.joined, unhappy(settings)), alert)
-    unmatched = each("unmatched", joined.unmatched, partial(unmatched_letter, settings.topics.ratings))
+    ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), decode_rating, user_id)
+    customers = decode("decode_customers", op.input("customers", flow, ports.customers), customer.decode, customer_id)
+    join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings))
+    alerts = each("alert", where("unhappy_platinum", join.joined, unhappy(settings)), enriched.alert)
+    unmatched = each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings))
     dead_letters = op.merge("failed", ratings.errs, customers.errs, unmatched)
 
-    op.output("enriched", each("enriched_json", joined.joined, enriched.to_message), ports.enriched)
+    op.output("enriched", each("enriched_json", join.joined, enriched.to_message), ports.enriched)
     op.output("alerts", each("alert_json", alerts, enriched.to_message), ports.alerts)
     op.output("dead_letters", each("dead_letter_json", dead_letters, dead_letter.to_message), ports.dead_letters)
     return flow
+
+
+user_id, customer_id = attrgetter("user_id"), attrgetter("id")
+
+
+def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChange, Customer, EnrichedRating]:
+    """Every rating with its customer as it is now; one whose customer is not known waits for it."""
+    return Join(
+        record_type=Rating,
+        key=user_id,
+        change=attrgetter("id", "customer"),
+        combine=enriched.enrich,
+        grace=timedelta(seconds=settings.join.grace),
+        unmatched=settings.join.unmatched,
+        max_held=settings.join.max_held // len(KEY_GROUPS),
+        on_loaded=ports.customers_loaded,
+    )
 
 
 def unhappy(settings: Settings) -> Callable[[EnrichedRating], bool]:
@@ -62,20 +75,6 @@ def unhappy(settings: Settings) -> Callable[[EnrichedRating], bool]:
         )
 
     return is_unhappy
-
-
-def left_join(ports: Ports, settings: Settings) -> Join[Rating, CustomerChange, Customer, EnrichedRating]:
-    """Every rating with its customer, whom it waits for if need be."""
-    return Join(
-        record_type=Rating,
-        key=user_id,
-        change=attrgetter("id", "customer"),
-        combine=enrich,
-        grace=timedelta(seconds=settings.join.grace),
-        unmatched=settings.join.unmatched,
-        max_held=settings.join.max_held // len(KEY_GROUPS),
-        on_loaded=ports.customers_loaded,
-    )
 
 
 def __getattr__(name: str) -> Dataflow:

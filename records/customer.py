@@ -73,7 +73,7 @@ _decode_key = msgspec.json.Decoder(_Key | int | str | None).decode
 _EMPTY = _Row()
 
 
-def decode_customer_change(message: Message) -> CustomerChange | None:
+def decode(message: Message) -> CustomerChange | None:
     """Read a change of a customer from any of the shapes above.
 
     Returns:
@@ -92,7 +92,7 @@ def decode_customer_change(message: Message) -> CustomerChange | None:
     except (msgspec.ValidationError, InvalidRecord):
         return _decode_unusual(value, key)
     except (ValueError, RecursionError) as error:
-        raise malformed(error) from None
+        raise malformed(value, error) from None
 
 
 def _decode_unusual(value: bytes, key: bytes | None) -> CustomerChange | None:
@@ -105,7 +105,7 @@ def _decode_unusual(value: bytes, key: bytes | None) -> CustomerChange | None:
     try:
         return _read(msgspec.convert(fields, _Change), key)
     except msgspec.ValidationError as error:
-        raise malformed(error) from None
+        raise malformed(value, error) from None
 
 
 def _read(change: _Change, key: bytes | None) -> CustomerChange | None:

@@ -22,20 +22,20 @@ class Rating(msgspec.Struct, gc=False, omit_defaults=True):
     """As the producer wrote it: epoch milliseconds, or 1, 13, 25 ... from kafka-connect-datagen."""
     channel: str | None = None
     message: str | None = None
-    rating_ts: int = -1
+    # Where it was read. No producer's field has these names; ours of the same name would be taken for them.
+    rating_ts: int = msgspec.field(name="@rating_ts", default=-1)
     """The Kafka record's timestamp, epoch milliseconds."""
-    source_partition: int = -1
-    source_offset: int = -1
-    source_key: bytes | None = None
-    """The Kafka record's key and value; only of ``decode_rating_with_source``."""
-    source_value: bytes | None = None
+    source_partition: int = msgspec.field(name="@source_partition", default=-1)
+    source_offset: int = msgspec.field(name="@source_offset", default=-1)
+    source_key: bytes | None = msgspec.field(name="@source_key", default=None)
+    source_value: bytes | None = msgspec.field(name="@source_value", default=None)
+    """The Kafka record's key and value; only of ``decode_with_source``."""
 
 
-_decode = msgspec.json.Decoder(Rating).decode
-_SOURCE = ("rating_ts", "source_partition", "source_offset", "source_key", "source_value")
+_decode_plain = msgspec.json.Decoder(Rating).decode
 
 
-def decode_rating(message: Message) -> Rating:
+def decode(message: Message) -> Rating:
     """Read a rating from plain JSON, JSON with schema and payload, or Avro's JSON encoding.
 
     Raises:
@@ -46,7 +46,7 @@ def decode_rating(message: Message) -> Rating:
         raise EmptyValue("the value is null: a rating cannot be deleted")
     check(value)
     try:
-        rating = _decode(value)
+        rating = _decode_plain(value)
     except (ValueError, RecursionError) as error:
         rating = _decode_wrapped(value, error)
     rating.rating_ts = message.timestamp()[1]
@@ -55,14 +55,14 @@ def decode_rating(message: Message) -> Rating:
     return rating
 
 
-def decode_rating_with_source(message: Message) -> Rating:
-    """As ``decode_rating``, keeping key and value: for a rating that may yet become a dead letter."""
-    rating = decode_rating(message)
+def decode_with_source(message: Message) -> Rating:
+    """As ``decode``, keeping key and value: for a rating that may yet become a dead letter."""
+    rating = decode(message)
     rating.source_key, rating.source_value = message.key(), message.value()
     return rating
 
 
-def unmatched_letter(topic: str, rating: Rating) -> DeadLetter:
+def unmatched(topic: str, rating: Rating) -> DeadLetter:
     """The dead letter of a rating of ``topic`` that no customer was found for."""
     return dead_letter(
         topic,
@@ -79,13 +79,11 @@ def unmatched_letter(topic: str, rating: Rating) -> DeadLetter:
 
 def _decode_wrapped(value: bytes, plain_error: Exception) -> Rating:
     if not isinstance(plain_error, msgspec.ValidationError):
-        raise malformed(plain_error)
+        raise malformed(value, plain_error)
     fields = unwrap(value)
     if fields is None:
         raise InvalidRecord("the value is JSON null: a rating cannot be deleted")
-    for name in _SOURCE:
-        fields.pop(name, None)
     try:
         return msgspec.convert(fields, Rating)
     except msgspec.ValidationError as error:
-        raise malformed(error) from None
+        raise malformed(value, error) from None

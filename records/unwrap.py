@@ -58,27 +58,34 @@ def unwrap(value: bytes) -> dict[str, Any] | None:
 
     Raises:
         NotJson: the text does not parse.
-        InvalidRecord: it parses, but to something else than an object.
+        InvalidRecord: it parses, but to something else than an object, or too deep an object.
     """
     try:
-        document = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise NotJson(f"the value is not JSON: {error}") from None
+        document = msgspec.json.decode(value)
+    except (ValueError, RecursionError) as error:
+        raise malformed(value, error) from None
     if isinstance(document, dict) and "payload" in document and document.keys() <= {"schema", "payload"}:
         document = document["payload"]
     if document is None:
         return None
     if not isinstance(document, dict):
         raise InvalidRecord(f"the record must be an object, not {_name(document)}")
-    return {name.lower(): _plain(field) for name, field in document.items()}
+    try:
+        return {name.lower(): _plain(field) for name, field in document.items()}
+    except RecursionError as error:
+        raise malformed(value, error) from None
 
 
-def malformed(error: Exception) -> DecodeError:
+def malformed(value: bytes, error: Exception) -> DecodeError:
     """The decode error that stands for what a typed decoder raised."""
     if isinstance(error, msgspec.ValidationError):
         return InvalidRecord(explain(error))
     if isinstance(error, RecursionError):
         return InvalidRecord("the value is nested too deeply")
+    try:
+        orjson.loads(value)
+    except orjson.JSONDecodeError as better:  # it tells line and column, and does not take every fault for an end
+        return NotJson(f"the value is not JSON: {better}")
     return NotJson(f"the value is not JSON: {error}")
 
 

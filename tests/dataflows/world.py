@@ -300,7 +300,7 @@ class Outputs:
     def wait(
         self, *, ratings: int, broken: int, deadline: float = 90, alive: Callable[[], bool] = lambda: True
     ) -> None:
-        """Until so many ratings and dead letters have come out, each once, or the deadline is over, or nobody writes."""
+        """Until so many different ratings and dead letters are out, or the deadline is over, or nobody writes."""
         until = time.monotonic() + deadline
         while time.monotonic() < until and alive():
             different = {(value["source_partition"], value["source_offset"]) for _, value in self.read("enriched")}
