@@ -101,6 +101,8 @@ class _Partition(StatefulSourcePartition[Poll, State]):
             {
                 "fetch.wait.max.ms": 100,
                 "queued.max.messages.kbytes": 32_768,
+                # By default librdkafka rests for a second when the queue is full, and we have emptied it before.
+                "fetch.queue.backoff.ms": 10,
                 **source.config,
                 "enable.auto.commit": False,
                 # Offsets that retention has removed are for us to count, not for librdkafka to pass over.
@@ -202,7 +204,19 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         return earliest
 
     def _watermarks(self) -> tuple[int, int]:
-        return self._consumer.get_watermark_offsets(self._at, timeout=_REQUEST_SECONDS)
+        """The earliest offset and the end. The leader of a topic just made may refuse for a moment: ask again.
+
+        Raises:
+            KafkaException: there was no answer within 30 s.
+        """
+        deadline = time.monotonic() + _REQUEST_SECONDS
+        while True:
+            try:
+                return self._consumer.get_watermark_offsets(self._at, timeout=_REQUEST_SECONDS)
+            except KafkaException:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.1)
 
     def _act_on(self, error: KafkaError) -> None:
         """Go on from what consuming met.

@@ -1,0 +1,133 @@
+"""One run of one contestant: from its start until it has drained the backlog, and what that took."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.backlog import CUSTOMERS, RATINGS
+from benchmarks.contestants import Command, Contestant
+from benchmarks.outputs import Counter, Outputs
+from benchmarks.usage import Samples, cpu_seconds, peak_megabytes
+from benchmarks.verify import Verifier
+from tests.servers.java import ROOT
+from tests.servers.kafka import Kafka
+
+SAMPLE_SECONDS = 0.1
+QUIET_SECONDS = 1.5
+STALLED_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run took.
+
+    The window is the time between the append of the first and of the last enriched rating.
+    """
+
+    contestant: str
+    ratings: int
+    alerts: int
+    until_first_s: float
+    """From the start of the process to the append of the first enriched rating."""
+    window_s: float
+    ratings_per_s: float
+    cpu_us_per_rating: float
+    """CPU of the contestant in the window; the broker's is not in it."""
+    peak_rss_mib: float
+
+
+def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifier) -> Run:
+    """Let `contestant` drain the backlog of `ratings` into fresh topics, and verify what it wrote.
+
+    Raises:
+        RuntimeError: it ended by itself, stalled, or did not end in order; the message has its output.
+        WrongOutput: what it wrote is not right.
+    """
+    run = f"{contestant.name}-{uuid.uuid4().hex[:8]}"
+    outputs = Outputs.create(kafka, run)
+    env = {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+        "KAFKA_GROUP_ID": run,
+        "RATINGS_TOPIC": RATINGS,
+        "CUSTOMERS_TOPIC": CUSTOMERS,
+        "ENRICHED_TOPIC": outputs.enriched,
+        "ALERTS_TOPIC": outputs.alerts,
+        "DEAD_LETTERS_TOPIC": outputs.dead_letters,
+    }
+    cpu = Samples()
+    with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
+        commands = contestant.commands(Path(folder))
+        started = time.time()
+        with _running(commands, env, Path(folder) / "log") as processes:
+            _drain(kafka, outputs, ratings, processes, cpu)
+            peak = peak_megabytes(process.pid for process in processes)
+    verified = verifier.verify(kafka, outputs)
+    outputs.delete(kafka)
+    window = verified.last - verified.first
+    return Run(
+        contestant=contestant.name,
+        ratings=ratings,
+        alerts=verified.alerts,
+        until_first_s=verified.first - started,
+        window_s=window,
+        ratings_per_s=ratings / window,
+        cpu_us_per_rating=(cpu.at(verified.last) - cpu.at(verified.first)) / ratings * 1e6,
+        peak_rss_mib=peak,
+    )
+
+
+@contextmanager
+def _running(commands: Sequence[Command], env: Mapping[str, str], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run `commands`; at the end, stop them by SIGTERM, and see that each exits with 0."""
+    processes: list[subprocess.Popen[bytes]] = []
+    with log.open("wb") as file:
+        try:
+            for command in commands:
+                processes.append(  # noqa: PERF401  # those started so far are ended if the next one fails
+                    subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stdout=file, stderr=file)
+                )
+            yield processes
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            codes = [process.wait(STOP_SECONDS) for process in processes]
+        except Exception as error:
+            raise RuntimeError(f"{commands[0]}: {error}; it printed:\n{_tail(log)}") from error
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+    if any(codes):
+        raise RuntimeError(f"{commands[0]} ended with {codes}; it printed:\n{_tail(log)}")
+
+
+def _drain(
+    kafka: Kafka, outputs: Outputs, ratings: int, processes: list[subprocess.Popen[bytes]], cpu: Samples
+) -> None:
+    """Sample the CPU until all `ratings` are there and nothing more comes."""
+    pids = [process.pid for process in processes]
+    counter = Counter(kafka, outputs.enriched)
+    count, changed = 0, time.time()
+    while count < ratings or time.time() - changed < QUIET_SECONDS:
+        now = time.time()
+        cpu.add(now, cpu_seconds(pids))
+        found = counter.count()
+        if found != count:
+            count, changed = found, now
+        if now - changed > STALLED_SECONDS:
+            raise RuntimeError(f"only {count} of {ratings} ratings, and no more since {STALLED_SECONDS:.0f} s")
+        if any(process.poll() is not None for process in processes):
+            raise RuntimeError("ended by itself")
+        time.sleep(SAMPLE_SECONDS)
+    counter.close()
+
+
+def _tail(log: Path, lines: int = 40) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

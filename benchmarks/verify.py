@@ -1,0 +1,121 @@
+"""Whether a contestant's output is complete and right, record by record, and when it was appended."""
+
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from benchmarks.backlog import PARTITIONS
+from benchmarks.data import Data
+from benchmarks.outputs import Outputs, messages
+from tests.servers.kafka import Kafka
+
+UNHAPPY_STARS = 2
+ALERT_FIELDS = (
+    "rating_id",
+    "user_id",
+    "full_name",
+    "email",
+    "club_status",
+    "stars",
+    "channel",
+    "message",
+    "rating_ts",
+    "source_partition",
+    "source_offset",
+)
+
+
+class WrongOutput(RuntimeError):
+    """A contestant wrote something wrong, twice, or not at all."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """When the first and the last enriched rating were appended, epoch seconds; how many alerts there are."""
+
+    first: float
+    last: float
+    alerts: int
+
+
+class Verifier:
+    """Knows what must come out of a backlog.
+
+    Args:
+        data: what the backlog was made of.
+        places: where each rating lies, as `backlog.fill` returns it.
+    """
+
+    def __init__(self, data: Data, places: "array[int]") -> None:
+        self._data = data
+        self._places = places
+        self._customers = [self._known(number) for number in range(1, data.customers + 1)]
+
+    def verify(self, kafka: Kafka, outputs: Outputs) -> Verified:
+        """Compare every record of `outputs`.
+
+        Raises:
+            WrongOutput: with the first difference that was found.
+        """
+        alerting = self._verify_enriched(kafka, outputs, times := array("q"))
+        alerts = len(alerting)
+        for message in messages(kafka, outputs.alerts):
+            alert = orjson.loads(message.value() or b"null")
+            number = alert["rating_id"]
+            if number not in alerting:
+                raise WrongOutput(f"an alert too many: {alert}")
+            alerting.remove(number)
+            enriched = self._enriched(number)
+            if alert != {name: enriched[name] for name in ALERT_FIELDS}:
+                raise WrongOutput(f"alert: {alert}\nabout: {enriched}")
+        if alerting:
+            raise WrongOutput(f"{len(alerting)} alerts are missing, one about rating {alerting.pop()}")
+        for message in messages(kafka, outputs.dead_letters):
+            raise WrongOutput(f"a dead letter: {message.value()!r}")
+        return Verified(min(times) / 1000, max(times) / 1000, alerts)
+
+    def _verify_enriched(self, kafka: Kafka, outputs: Outputs, times: "array[int]") -> set[int]:
+        """Append when each was appended, epoch milliseconds; return those that there must be an alert about."""
+        seen = bytearray(self._data.ratings)
+        alerting = set()
+        for message in messages(kafka, outputs.enriched):
+            rating = orjson.loads(message.value() or b"null")
+            number = rating["rating_id"]
+            if not 0 <= number < len(seen) or seen[number]:
+                raise WrongOutput(f"a rating too many: {rating}")
+            seen[number] = True
+            expected = self._enriched(number)
+            if rating != expected or message.key() != b"%d" % expected["user_id"]:
+                raise WrongOutput(f"{message.key()!r}: {rating}\nexpected: {expected}")
+            if _unhappy_platinum(expected):
+                alerting.add(number)
+            times.append(message.timestamp()[1])
+        if len(times) < len(seen):
+            raise WrongOutput(f"{len(seen) - len(times)} ratings are missing, the first is {seen.index(0)}")
+        return alerting
+
+    def _enriched(self, number: int) -> dict[str, Any]:
+        rating = self._data.rating(number)
+        offset, partition = divmod(self._places[number], PARTITIONS)
+        rating["rating_ts"] = rating["rating_time"]
+        rating.update(self._customers[rating["user_id"] - 1])
+        rating["source_partition"] = partition
+        rating["source_offset"] = offset
+        return rating
+
+    def _known(self, number: int) -> dict[str, Any]:
+        customer = self._data.customer(number)
+        return {
+            "first_name": customer["first_name"],
+            "last_name": customer["last_name"],
+            "full_name": f"{customer['first_name']} {customer['last_name']}",
+            "email": customer["email"],
+            "club_status": customer["club_status"],
+            "region": None,
+        }
+
+
+def _unhappy_platinum(rating: dict[str, Any]) -> bool:
+    return rating["stars"] <= UNHAPPY_STARS and rating["club_status"] == "platinum" and "test" not in rating["channel"]

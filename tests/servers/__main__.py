@@ -1,0 +1,79 @@
+"""Real servers for a person, until Ctrl-C: `python -m tests.servers`."""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.servers.java import SERVERS
+from tests.servers.kafka import Kafka, unavailable
+
+NEXT = """\
+Kafka runs at {bootstrap} with the project's topics, all empty; its log: {log}
+In another shell: source {env} && .venv/bin/python -m bytewax.run dataflows.ratings
+Ctrl-C here stops it and removes its data.
+"""
+
+
+def create_topics(kafka: Kafka) -> None:
+    """Create the project's topics as its defaults name them."""
+    kafka.create_topic("ratings")
+    kafka.create_topic("asgard.demo.CUSTOMERS", cleanup_policy="compact")
+    kafka.create_topic("ratings-with-customer-data")
+    kafka.create_topic("UNHAPPY_PLATINUM_CUSTOMERS")
+    kafka.create_topic("ratings-dead-letters", partitions=1)
+
+
+@contextmanager
+def exported(file: Path, variables: dict[str, str]) -> Iterator[None]:
+    """Keep `file` in place, for a shell to source; take it away at the end, unless it is another's by then."""
+    text = "".join(f"export {name}={value}\n" for name, value in variables.items())
+    unfinished = file.with_name(f"{file.name}.{os.getpid()}")
+    unfinished.write_text(text)
+    unfinished.replace(file)
+    try:
+        yield
+    finally:
+        if file.exists() and file.read_text() == text:
+            file.unlink()
+
+
+def serve(folder: Path) -> str | None:
+    """Run the servers with everything in `folder` until SIGINT or SIGTERM.
+
+    Returns:
+        None, or the reason why the servers ended by themselves.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    runs = folder / "run"
+    runs.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=runs, prefix="kafka-") as data, Kafka(Path(data)) as kafka:
+            create_topics(kafka)
+            env = folder / "env"
+            with exported(env, {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap}):
+                sys.stdout.write(NEXT.format(bootstrap=kafka.bootstrap, log=kafka.log, env=env))
+                sys.stdout.flush()
+                while kafka.running():
+                    time.sleep(0.5)
+                return f"Kafka ended by itself; {kafka.tail()}"
+    except KeyboardInterrupt:
+        return None
+
+
+def main() -> str | None:
+    """Parse the command line and serve; the reason why not, if there is one, ends the process with 1."""
+    parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=SERVERS, help="for data and the file `env` (%(default)s)")
+    options = parser.parse_args()
+    return unavailable() or serve(options.folder.resolve())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
