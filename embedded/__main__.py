@@ -1,0 +1,90 @@
+"""``python -m embedded [--for SECONDS] [--rate RATINGS]``: the main job on an embedded Kafka with generated data.
+
+The last line of stdout is the account; the exit code is 0 only where everything in it agrees.
+"""
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from embedded.kafka import EmbeddedKafka, LibraryNotFoundError
+from embedded.run import run
+from embedded.topics import PARTITIONS
+from embedded.view import open_view
+
+
+def main() -> int:
+    """Run until told to stop, print the account, and give the exit code."""
+    options = _options()
+    folder = Path(tempfile.mkdtemp(prefix="ratings-"))
+    try:
+        with _stop_signals() as stop, EmbeddedKafka() as kafka:
+            for topic, partitions in PARTITIONS.items():
+                kafka.create_topic(topic, partitions)
+            with open_view(kafka.bootstrap) as view:
+                outcome = run(kafka.bootstrap, folder, view, rate=options.rate, seconds=options.seconds, stop=stop)
+    except LibraryNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):  # the latter when whoever reads our lines has gone
+        print("stopped at once, without waiting for what was under way", file=sys.stderr)
+        shutil.rmtree(folder)
+        return 1
+    for problem in outcome.problems:
+        print(problem, file=sys.stderr)
+    if outcome.problems:
+        print(f"the job's files are kept in {folder}", file=sys.stderr)
+    else:
+        shutil.rmtree(folder)
+    print(*(f"{name} {count}" for name, count in outcome.summary.items()))
+    return 1 if outcome.problems else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
+    parser.add_argument("--for", dest="seconds", type=_positive, metavar="SECONDS", help="end by itself after so long")
+    parser.add_argument("--rate", type=_positive, default=50.0, metavar="RATINGS", help="a second (default: 50)")
+    return parser.parse_args()
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C, SIGTERM or hang-up into a True from the function given, and a second into an exception.
+
+    Raises:
+        KeyboardInterrupt: at the second, wherever the program then is.
+    """
+    asked = False
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it, and is to be left to
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+"""The topics of the embedded Kafka, under the names that the dataflow has by default."""
+
+RATINGS = "ratings"
+CUSTOMERS = "asgard.demo.CUSTOMERS"
+ENRICHED = "ratings-with-customer-data"
+ALERTS = "UNHAPPY_PLATINUM_CUSTOMERS"
+DEAD_LETTERS = "ratings-dead-letters"
+
+PARTITIONS = {RATINGS: 4, CUSTOMERS: 4, ENRICHED: 4, ALERTS: 4, DEAD_LETTERS: 1}

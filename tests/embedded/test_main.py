@@ -1,0 +1,93 @@
+"""The whole: `python -m embedded`, as `make run` runs it."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+SECONDS = 180
+ACCOUNT = re.compile(
+    r"ratings (?P<ratings>\d+) enriched (?P<enriched>\d+) alerts (?P<alerts>\d+) "
+    r"dead-letters (?P<dead_letters>\d+) held (?P<held>\d+) lost (?P<lost>-?\d+)"
+)
+
+
+def embedded(*options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "embedded", *options],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, list[str], str]:
+    """Exit code, lines of stdout, and stderr."""
+    try:
+        out, errors = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    return process.returncode, out.splitlines(), errors
+
+
+def account(lines: list[str]) -> dict[str, int]:
+    found = ACCOUNT.fullmatch(lines[-1])
+    assert found, lines[-1]
+    return {name: int(count) for name, count in found.groupdict().items()}
+
+
+def until(process: subprocess.Popen[str], holds: Callable[[str], bool]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if holds(line):
+            return
+    pytest.fail(f"it ended: {process.communicate()[1]}")
+
+
+def test_everything_comes_out() -> None:
+    code, lines, errors = ended(embedded("--for", "8", "--rate", "200"))
+    counts = account(lines)
+    assert (code, errors) == (0, "")
+    assert 1300 < counts["ratings"] <= 1610
+    assert counts["dead_letters"] == (counts["ratings"] + counts["dead_letters"]) // 333
+    assert counts["enriched"] == counts["ratings"] - counts["held"]
+    assert counts["lost"] == 0
+    assert 0.04 < counts["alerts"] / counts["ratings"] < 0.25
+    assert sum(line.startswith("alert: ") for line in lines) == counts["alerts"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
+    process = embedded()
+    until(process, lambda line: line.startswith("alert: "))
+    process.send_signal(number)
+    code, lines, errors = ended(process)
+    assert (code, errors) == (0, "")
+    assert account(lines)["ratings"] > 0
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    process = embedded()  # its first line of rates comes after 5 s: by then ratings are held, and to be waited for
+    until(process, lambda line: line.startswith("ratings "))
+    process.send_signal(signal.SIGINT)
+    until(process, lambda line: line.startswith("ending"))
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    code, _lines, errors = ended(process)
+    assert code == 1
+    assert errors == "stopped at once, without waiting for what was under way\n"
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("options", [("--rate", "0"), ("--rate", "nan"), ("--for", "-1"), ("--for", "soon")])
+def test_options_that_make_no_sense(options: tuple[str, str]) -> None:
+    code, _lines, errors = ended(embedded(*options))
+    assert code == 2
+    assert options[0] in errors
