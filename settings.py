@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _SECRET = re.compile(r"password|secret|token|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
@@ -50,11 +50,22 @@ def _pattern(value: object) -> object:
 
 Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
 Pattern = Annotated[re.Pattern[str], NoDecode, BeforeValidator(_pattern)]
+# Elasticsearch's rules for names; date directives beside.
+IndexName = Annotated[str, Field(pattern=r"^([a-z0-9]|%[YmdH])([a-z0-9._+-]|%[YmdH]){0,199}$")]
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_empty_for_unset(cls, variables: dict[str, Any]) -> dict[str, Any]:
+        """An empty number is not set, nor what need not be: so Compose and Helm pass on what they were not given."""
+        needless = {
+            f.alias for f in cls.model_fields.values() if f.default is None or isinstance(f.default, int | float)
+        }
+        return {name: value for name, value in variables.items() if value != "" or name not in needless}
 
 
 class Kafka(_Settings):
@@ -119,6 +130,19 @@ class Topics(_Settings):
         "a topic with unlimited retention counts as compacted",
     )
 
+    @model_validator(mode="after")
+    def _are_different(self) -> "Topics":
+        named: dict[str, str] = {}
+        for name, info in type(self).model_fields.items():
+            if name != "customers_uncompacted":
+                topic = getattr(self, name)
+                if topic in named:
+                    raise ValueError(
+                        f"{named[topic]} and {info.alias} are both {topic!r}: the job would read what it writes"
+                    )
+                named[topic] = info.alias or name
+        return self
+
 
 class Join(_Settings):
     """Ratings whose customer is not known."""
@@ -160,6 +184,65 @@ class Alerts(_Settings):
     )
 
 
+class Search(_Settings):
+    """The search branch: ratings and alerts in Elasticsearch 8 or 9."""
+
+    hosts: Words = Field(
+        [],
+        alias="ELASTICSEARCH_URL",
+        description="where Elasticsearch is, `https://host:9200`, several separated by commas; not set: off",
+    )
+    api_key: SecretStr | None = Field(None, alias="ELASTICSEARCH_API_KEY", description="an API key, as Kibana shows it")
+    username: str | None = Field(None, alias="ELASTICSEARCH_USERNAME", description="user, without an API key")
+    password: SecretStr | None = Field(None, alias="ELASTICSEARCH_PASSWORD", description="and password")
+    ca_certs: str | None = Field(None, alias="ELASTICSEARCH_CA_CERTS", description="file of the authority, for TLS")
+    index: IndexName = Field(
+        "ratings-enriched",
+        alias="ELASTICSEARCH_INDEX",
+        description="enriched ratings go to it; `%Y`, `%m`, `%d` and `%H` stand for the date of the rating, in UTC",
+    )
+    alerts_index: IndexName = Field(
+        "unhappy-platinum-customers", alias="ELASTICSEARCH_ALERTS_INDEX", description="alerts go to it, likewise"
+    )
+    ratings_index: IndexName | None = Field(
+        None, alias="ELASTICSEARCH_RATINGS_INDEX", description="ratings as they were read go to it; not set: nowhere"
+    )
+    target: Literal["index", "data-stream"] = Field(
+        "index",
+        alias="ELASTICSEARCH_TARGET",
+        description="`index` writes to an index or alias, where a rating that comes again replaces itself; "
+        "`data-stream` appends, where one that comes again after a rollover is there twice",
+    )
+    versioned: bool = Field(
+        False,
+        alias="ELASTICSEARCH_VERSIONED",
+        description="`true` makes its rating's offset a document's external version: an older one never replaces it",
+    )
+    lifecycle: str | None = Field(
+        None, alias="ELASTICSEARCH_LIFECYCLE_POLICY", description="ILM policy that the index template names"
+    )
+    max_buffer_bytes: int = Field(
+        64 << 20,
+        alias="ELASTICSEARCH_MAX_BUFFER_BYTES",
+        ge=1 << 16,
+        description="documents that wait for an answer, in bytes; above it the flow is held back",
+    )
+    concurrency: int = Field(2, alias="ELASTICSEARCH_CONCURRENCY", ge=1, le=16, description="bulk requests in flight")
+    bulk_bytes: int = Field(
+        5 << 20, alias="ELASTICSEARCH_BULK_BYTES", ge=1, le=100 << 20, description="size of a bulk request"
+    )
+    bulk_seconds: float = Field(
+        1, alias="ELASTICSEARCH_BULK_SECONDS", gt=0, le=60, description="a smaller one is sent after so many seconds"
+    )
+    gzip: bool = Field(False, alias="ELASTICSEARCH_GZIP", description="`true` compresses requests")
+    max_retries: int | None = Field(
+        None,
+        alias="ELASTICSEARCH_MAX_RETRIES",
+        ge=0,
+        description="a document is sent again so often, and is a dead letter then; not set: without end",
+    )
+
+
 class Log(_Settings):
     """The log, on standard error."""
 
@@ -168,7 +251,7 @@ class Log(_Settings):
     )
 
 
-_COMPONENTS = (Kafka, Topics, Join, Alerts, Log)
+_COMPONENTS = (Kafka, Topics, Join, Alerts, Search, Log)
 
 
 class Settings:
@@ -184,6 +267,7 @@ class Settings:
             self.topics = Topics()
             self.join = Join()
             self.alerts = Alerts()
+            self.search = Search()
             self.log = Log()
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
@@ -192,6 +276,8 @@ class Settings:
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
+    if not first["loc"]:
+        return first["msg"].removeprefix("Value error, ")
     variable = str(first["loc"][0])
     held = "(not shown)" if _SECRET.search(variable) else repr(os.environ.get(variable, first["input"]))
     reason = re.sub(r"^(Input|String|Value error,) ?", "it ", first["msg"])
@@ -199,9 +285,17 @@ def _explain(error: ValidationError) -> str:
 
 
 def _default(value: object) -> str:
+    """A default as the table shows it, in code marks; nothing where there is none."""
+    shown = _shown(value)
+    return f"`{shown}`" if shown else ""
+
+
+def _shown(value: object) -> str:
     if isinstance(value, re.Pattern):
         return str(value.pattern)
-    return ",".join(value) if isinstance(value, list) else f"{value}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, list) else "" if value is None else str(value)
 
 
 def markdown() -> str:
@@ -210,7 +304,7 @@ def markdown() -> str:
     for component in _COMPONENTS:
         lines.append(f"| **{(component.__doc__ or '').strip()}** | | |")
         lines += [
-            f"| `{field.alias}` | `{_default(field.default)}` | {field.description} |"
+            f"| `{field.alias}` | {_default(field.default)} | {field.description} |"
             for field in component.model_fields.values()
         ]
         if component is Kafka:

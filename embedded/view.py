@@ -81,12 +81,14 @@ class View(ABC):
 
 
 class PlainView(View):
-    """Lines: the alerts one each, the rates every 5 s."""
+    """Lines: the alerts one each, the rates every 5 s; of more than 50 alerts between two of these, the number."""
 
     _seconds, _samples = 5.0, 2
+    _most_alerts = 50
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__()
+        self._alerts = 0
         for line in _HEADLINE:
             print(line.format(bootstrap=bootstrap), flush=True)
 
@@ -94,9 +96,14 @@ class PlainView(View):
         print(text, flush=True)
 
     def alert(self, alert: Alert) -> None:  # noqa: D102
-        print(f"alert: stars {alert.stars}, {_customer(alert)}, {alert.channel}: {alert.message}", flush=True)
+        self._alerts += 1
+        if self._alerts <= self._most_alerts:
+            print(f"alert: stars {alert.stars}, {_customer(alert)}, {alert.channel}: {alert.message}", flush=True)
 
     def _show(self, rates: str, totals: Mapping[str, int]) -> None:
+        if self._alerts > self._most_alerts:
+            print(f"and {self._alerts - self._most_alerts} more alerts", flush=True)
+        self._alerts = 0
         print(rates, flush=True)
 
 

@@ -1,9 +1,8 @@
 """Messages to records, by key group; what cannot be decoded becomes a dead letter."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Callable, Generic, NamedTuple, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator

@@ -1,7 +1,6 @@
 """One function for each record of a stream of batches."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from typing import Callable, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator

@@ -9,10 +9,9 @@ the row comes; after it, it is unmatched. What is held is the join's only state 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Callable, Generic, Literal, NamedTuple, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator

@@ -8,12 +8,13 @@ The shapes, each with and without Kafka Connect's ``schema`` and ``payload``:
 What else a connector writes beside the rows (schema changes, heartbeats, transaction markers) is no change.
 """
 
+import re
 from sys import intern
 from typing import Any
 
 import msgspec
 
-from records.errors import InvalidRecord
+from records.errors import DecodeError, InvalidRecord
 from records.message import Int64, Message
 from records.unwrap import check, malformed, unwrap
 
@@ -64,13 +65,14 @@ class _Change(_Row, gc=False):
 
 
 class _Key(msgspec.Struct, gc=False):
-    id: _Id = None
+    id: int | str | None = None
     payload: "_Key | int | str | None" = None
 
 
 _decode_value = msgspec.json.Decoder(_Change | None).decode
 _decode_key = msgspec.json.Decoder(_Key | int | str | None).decode
 _EMPTY = _Row()
+_WHOLE_NUMBER = re.compile("-?[0-9]{1,20}")
 
 
 def decode(message: Message) -> CustomerChange | None:
@@ -102,6 +104,8 @@ def _decode_unusual(value: bytes, key: bytes | None) -> CustomerChange | None:
         return CustomerChange(_id(None, key), None)
     if fields.keys() == {"ts_ms"} or "tablechanges" in fields:
         return None  # a heartbeat; a schema change
+    if fields.get("id") is not None:
+        fields.pop("payload", None)
     try:
         return _read(msgspec.convert(fields, _Change), key)
     except msgspec.ValidationError as error:
@@ -109,11 +113,12 @@ def _decode_unusual(value: bytes, key: bytes | None) -> CustomerChange | None:
 
 
 def _read(change: _Change, key: bytes | None) -> CustomerChange | None:
-    if change.payload is not msgspec.UNSET:
+    # A row has an id, and may have columns of these names.
+    if change.id is None and change.payload is not msgspec.UNSET:
         if change.payload is None:
             return CustomerChange(_id(None, key), None)
         change = change.payload
-    if change.ddl is not msgspec.UNSET or change.data_collections is not msgspec.UNSET:
+    if (change.id is None and change.ddl is not msgspec.UNSET) or change.data_collections is not msgspec.UNSET:
         return None
     if change.op is None:
         gone = change.deleted in ("true", True) or change.row_op == "d"
@@ -133,7 +138,7 @@ def _read(change: _Change, key: bytes | None) -> CustomerChange | None:
 def _became(row: _Row, key: bytes | None) -> CustomerChange:
     first, last, status, region = row.first_name, row.last_name, row.club_status, row.region
     if row.id is None and first is last is row.email is status is region is None:
-        raise InvalidRecord("the row has none of a customer's columns")
+        raise InvalidRecord("there is no row of a customer: none of its columns, or an envelope without op")
     return CustomerChange(
         _id(row.id, key),
         Customer(
@@ -161,35 +166,31 @@ def _id(column: int | str | None, key: bytes | None) -> int:
         if not key:
             raise InvalidRecord("there is no customer id, neither in the key nor in the value")
         column = _key_id(key)
-    if isinstance(column, int):
-        return column
-    try:
-        number = int(column or "")
-    except ValueError:
-        raise InvalidRecord(f"the customer id must be a whole number, not {column!r}") from None
+    if isinstance(column, str) and not _WHOLE_NUMBER.fullmatch(column):
+        raise InvalidRecord(f"the customer id must be a whole number, not {column[:80]!r}")
+    number = int(column)
     if not -(2**63) <= number < 2**63:
         raise InvalidRecord("the customer id must fit into 64 bits")
     return number
 
 
-def _key_id(key: bytes) -> int | str | None:
+def _key_id(key: bytes) -> int | str:
     try:
         found: _Key | int | str | None = _decode_key(key)
     except msgspec.ValidationError:
         found = _Key()
     except (ValueError, RecursionError):
-        return key.decode(errors="replace")
+        return key[:80].decode(errors="replace")
     if isinstance(found, _Key) and found.payload is not None:
         found = found.payload
-    if isinstance(found, _Key):
-        return found.id if found.id is not None else _unusual_key_id(key)
-    return found
+    column = found.id if isinstance(found, _Key) else found
+    return _unusual_key_id(key) if column is None else column
 
 
 def _unusual_key_id(key: bytes) -> int | str:
     try:
         column = msgspec.convert(unwrap(key) or {}, _Key).id
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, DecodeError):
         column = None
     if column is None:
         raise InvalidRecord(f"the key has no customer id: {key[:80].decode(errors='replace')}")

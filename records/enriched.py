@@ -1,6 +1,7 @@
 """What comes out: a rating with its customer, and the alert made of one."""
 
-from typing import TypeVar
+from operator import itemgetter
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -72,7 +73,7 @@ def enrich(rating: Rating, customer: Customer | None) -> EnrichedRating:
     )
 
 
-def alert(rating: EnrichedRating) -> Alert:
+def to_alert(rating: EnrichedRating) -> Alert:
     """Make the alert about one enriched rating."""
     return Alert(
         rating.rating_id,
@@ -94,9 +95,23 @@ _encode = msgspec.json.Encoder().encode
 Keyed = TypeVar("Keyed", EnrichedRating, Alert)
 
 
-def to_message(record: Keyed) -> tuple[str, bytes]:
-    """The Kafka message of an enriched rating or an alert: key (the user id as text) and value (JSON)."""
-    return str(record.user_id), _encode(record)
+class Encoded(NamedTuple):
+    """An enriched rating or an alert as JSON, and what outputs need to know of it beside."""
+
+    key: str
+    """The user id as text: the key of the Kafka message."""
+    value: bytes
+    rating_id: int
+    rating_ts: int
+
+
+def encode(record: Keyed) -> Encoded:
+    """Encode an enriched rating or an alert, once for all outputs."""
+    return Encoded(str(record.user_id), _encode(record), record.rating_id, record.rating_ts)
+
+
+to_message = itemgetter(0, 1)
+"""The Kafka message of an ``Encoded`` record: key and value."""
 
 
 class _Source(msgspec.Struct, gc=False):
@@ -109,6 +124,6 @@ _decode_source = msgspec.json.Decoder(_Source).decode
 
 
 def locate(value: bytes) -> tuple[int, int, int]:
-    """Partition, offset and timestamp (ms) of the rating that a message of ``to_message`` came from."""
+    """Partition, offset and timestamp (ms) of the rating that an encoded record came from."""
     source = _decode_source(value)
     return source.source_partition, source.source_offset, source.rating_ts

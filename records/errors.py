@@ -44,6 +44,7 @@ _WORDS = {
     "object": "an object",
     "array": "a list",
     "float": "a number with a fraction",
+    "bool": "true or false",
 }
 
 

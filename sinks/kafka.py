@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
 from zlib import adler32
@@ -61,7 +61,7 @@ class KafkaSink(FixedPartitionedSink[Iterable[KafkaRecord], None]):
     """
 
     topic: str
-    config: dict[str, Any]
+    config: dict[str, Any] = field(repr=False)
     """librdkafka's properties, over the defaults of this module; the producer is idempotent in any case."""
     rejected: Rejected | None = None
     """Where a message goes that is over the size limit of the topic; without it, the flow stops."""
@@ -80,23 +80,50 @@ class KafkaSink(FixedPartitionedSink[Iterable[KafkaRecord], None]):
 
     @override
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_Lane":
-        outlet = _outlet(self.config)
-        outlet.rejected[self.topic] = self.rejected
-        return _Lane(self.topic, outlet)
+        return _Lane(KafkaWriter(self.topic, self.config, self.rejected))
 
 
 class _Lane(StatefulSinkPartition[Iterable[KafkaRecord], None]):
-    def __init__(self, topic: str, outlet: "_Outlet") -> None:
-        self._topic, self._outlet = topic, outlet
-        self._written = _written.labels(topic)
+    def __init__(self, writer: "KafkaWriter") -> None:
+        self._writer = writer
 
     @override
     def write_batch(self, values: list[Iterable[KafkaRecord]]) -> None:
         for messages in values:
-            self._written.inc(self._outlet.write(self._topic, messages))
+            self._writer.write(messages)
 
     @override
     def snapshot(self) -> None:
+        self._writer.settle()
+
+
+class KafkaWriter:
+    """Writes to a topic: what the lanes of a sink do, and what another sink's dead letters need."""
+
+    def __init__(self, topic: str, config: dict[str, Any], rejected: Rejected | None = None) -> None:
+        """Writers of one configuration share a producer.
+
+        Raises:
+            KafkaException: librdkafka refuses the configuration.
+        """
+        self._topic, self._outlet = topic, _outlet(config)
+        self._outlet.rejected[topic] = rejected
+        self._written = _written.labels(topic)
+
+    def write(self, messages: Iterable[KafkaRecord]) -> None:
+        """Hand messages to the producer; where its queue is full, wait for room.
+
+        Raises:
+            DeliveryError: there was no room for ``message.timeout.ms``, or a message was refused.
+        """
+        self._written.inc(self._outlet.write(self._topic, messages))
+
+    def settle(self) -> None:
+        """Wait until everything written so far, by all writers of the producer, is acknowledged.
+
+        Raises:
+            DeliveryError: something was not.
+        """
         self._outlet.settle()
 
 

@@ -55,7 +55,7 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
     """
 
     topic: str
-    config: dict[str, Any]
+    config: dict[str, Any] = field(repr=False)
     """librdkafka's properties; ``group.id`` is needed."""
     whole_topic: bool = False
     """Begin at the earliest offset at every start, and mark the poll that reaches the end of that moment

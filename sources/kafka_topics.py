@@ -83,7 +83,8 @@ class Topics:
         described = self._admin.describe_configs([resource], request_timeout=_REQUEST_SECONDS)[resource]
         entries, error = _result(described)
         if error is not None:
-            log.warning("cannot tell whether topic %s is compacted: %s", topic, error.str())
+            level = logging.INFO if error.code() == KafkaError._UNSUPPORTED_FEATURE else logging.WARNING
+            log.log(level, "cannot tell whether topic %s is compacted: %s", topic, error.str())
             return None
         config = {name: entry.value for name, entry in entries.items()}
         if "delete" not in config["cleanup.policy"]:

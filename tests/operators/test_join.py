@@ -1,0 +1,485 @@
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from itertools import count
+from operator import attrgetter, itemgetter
+from pathlib import Path
+from typing import Any
+
+import bytewax.operators as op
+import msgspec
+import pytest
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.testing import TestingSink, TestingSource, TimeTestingGetter, cluster_main, run_main
+from prometheus_client import REGISTRY
+from typing_extensions import override
+
+from operators.batch import KEY_GROUPS, Batch, unpack
+from operators.decode import Loaded
+from operators.join import Join, TableJoin, Unmatched, join_table
+
+START = datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+GRACE = timedelta(seconds=5)
+
+
+class Order(msgspec.Struct, gc=False):
+    """A record: a number, by a customer."""
+
+    number: int
+    customer: int
+
+
+Change = tuple[int | None, str | None]
+Joined = tuple[int, str | None]
+Item = tuple[bool, Any]
+
+step_ids: Iterator[str] = (f"join_{number}" for number in count())
+
+
+def orders(*numbers_and_customers: tuple[int, int]) -> Item:
+    return False, Batch(Order(number, customer) for number, customer in numbers_and_customers)
+
+
+def changes(*found: Change) -> Item:
+    return True, Batch(found)
+
+
+def loaded(partition: int = 0, partitions: int = 1) -> Item:
+    return True, Loaded(partition, partitions)
+
+
+class Bench:
+    """A TableJoin at work, and what came out of it."""
+
+    def __init__(
+        self,
+        *items: Item,
+        grace: timedelta = GRACE,
+        unmatched: Unmatched = "emit",
+        max_held: int = 100,
+        state: bytes | None = None,
+    ) -> None:
+        self.clock = TimeTestingGetter(START)
+        self.times_loaded = 0
+        self.step = next(step_ids)
+        self.join = TableJoin(
+            self.step, an_order_join(grace, unmatched, max_held, self._on_loaded, self.clock.get), state
+        )
+        self.give(*items)
+
+    def _on_loaded(self) -> None:
+        self.times_loaded += 1
+
+    def give(self, *items: Item) -> list[Joined]:
+        """The orders that come out joined when these items come in, in one batch."""
+        return self._joined(self.join.on_batch(list(items)))
+
+    def after(self, seconds: float) -> list[Joined]:
+        """The orders that come out when so much time goes by."""
+        self.clock.advance(timedelta(seconds=seconds))
+        due = self.join.notify_at()
+        return self._joined(self.join.on_notify()) if due is not None and due <= self.clock.now else []
+
+    def _joined(self, out: tuple[Iterable[Any], bool]) -> list[Joined]:
+        emitted, discard = out
+        assert not discard
+        self.unmatched = [order.number for one in emitted for order in one.unmatched]
+        return [joined for one in emitted for joined in one.joined]
+
+    def waiting(self) -> list[int]:
+        """The orders that a new TableJoin would begin with."""
+        return [order.number for order in unpack(Order, self.join.snapshot())]
+
+    def counted(self) -> dict[str, float]:
+        """What the metrics say of this step; outcomes that were not counted are left out."""
+        outcomes = "matched", "late", "emitted", "dropped", "dead_letter", "evicted"
+        values = {
+            outcome: REGISTRY.get_sample_value("join_records_total", {"step": self.step, "outcome": outcome})
+            for outcome in outcomes
+        }
+        return {outcome: value for outcome, value in values.items() if value}
+
+    def gauge(self, name: str) -> float | None:
+        return REGISTRY.get_sample_value(name, {"step": self.step})
+
+
+def an_order_join(
+    grace: timedelta,
+    unmatched: Unmatched = "emit",
+    max_held: int = 100,
+    on_loaded: Callable[[], None] = lambda: None,
+    clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+) -> Join[Order, Change, str, Joined]:
+    return Join(
+        record_type=Order,
+        key=attrgetter("customer"),
+        change=itemgetter(0, 1),
+        combine=lambda order, name: (order.number, name),
+        grace=grace,
+        unmatched=unmatched,
+        max_held=max_held,
+        on_loaded=on_loaded,
+        clock=clock,
+    )
+
+
+# Loading.
+
+
+@pytest.mark.parametrize(
+    ("markers", "times_loaded"),
+    [
+        ([], 0),
+        ([(0, 1)], 1),
+        ([(0, 2)], 0),
+        ([(0, 2), (1, 2)], 1),
+        ([(1, 2), (0, 2)], 1),
+        ([(0, 2), (0, 2)], 0),
+        ([(2, 3), (0, 3)], 0),
+        ([(2, 3), (0, 3), (2, 3), (1, 3)], 1),
+        ([(0, 1), (0, 1)], 1),
+    ],
+)
+@pytest.mark.parametrize("together", [True, False])
+def test_nothing_is_joined_before_all_markers(
+    markers: list[tuple[int, int]], times_loaded: int, together: bool
+) -> None:
+    bench = Bench(changes((1, "a"), (2, "b")))
+    assert bench.give(orders((10, 1), (11, 2), (12, 1))) == []
+    items = [loaded(*marker) for marker in markers]
+    batches = [items] if together else [[item] for item in items]
+    joined = [found for batch in batches for found in bench.give(*batch)]
+    assert joined == ([(10, "a"), (11, "b"), (12, "a")] if times_loaded else [])
+    assert bench.times_loaded == times_loaded
+    assert bench.waiting() == ([] if times_loaded else [10, 11, 12])
+
+
+def test_the_last_change_before_the_markers_counts() -> None:
+    bench = Bench(orders((10, 1), (11, 2)), changes((1, "a"), (2, "b"), (1, "A"), (2, None)))
+    assert bench.give(changes((1, "AA")), loaded(), changes((1, "AAA"))) == [(10, "AA")]
+    assert bench.give(orders((12, 1))) == [(12, "AAA")]
+
+
+def test_early_orders_do_not_become_unmatched_however_long_loading_takes() -> None:
+    bench = Bench(orders((10, 1)))
+    assert bench.join.notify_at() is None
+    assert bench.after(3600) == []
+    assert bench.give(loaded()) == []
+    assert bench.join.notify_at() == bench.clock.now + GRACE
+    assert bench.give(changes((1, "a"))) == [(10, "a")]
+
+
+def test_orders_of_the_state_come_first() -> None:
+    before = Bench(loaded(), orders((10, 1), (11, 2), (12, 1)))
+    bench = Bench(orders((20, 1), (21, 3)), changes((1, "a"), (2, "b"), (3, "c")), state=before.join.snapshot())
+    assert bench.waiting() == [10, 11, 12, 20, 21]
+    assert bench.give(loaded(), orders((30, 1))) == [(10, "a"), (11, "b"), (12, "a"), (20, "a"), (21, "c"), (30, "a")]
+
+
+# The table.
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param([], {}, id="empty"),
+        pytest.param([(1, "a")], {1: "a"}, id="insert"),
+        pytest.param([(1, "a"), (1, "b")], {1: "b"}, id="update"),
+        pytest.param([(1, "")], {1: ""}, id="a row that is false is a row"),
+        pytest.param([(0, "a"), (-1, "b")], {0: "a", -1: "b"}, id="any number is a key"),
+        pytest.param([(1, "a"), (2, "b"), (1, None)], {2: "b"}, id="delete"),
+        pytest.param([(1, None)], {}, id="delete of nothing"),
+        pytest.param([(1, "a"), (1, None), (1, None)], {}, id="delete twice"),
+        pytest.param([(1, "a"), (1, None), (1, "b")], {1: "b"}, id="insert after delete"),
+        pytest.param([(1, "a"), (2, "b"), (None, None)], {}, id="truncate"),
+        pytest.param([(1, "a"), (None, None), (2, "b")], {2: "b"}, id="insert after truncate"),
+    ],
+)
+@pytest.mark.parametrize("when", ["before loading", "after loading", "one by one"])
+def test_the_table(found: list[Change], expected: dict[int, str], when: str) -> None:
+    match when:
+        case "before loading":
+            bench = Bench(changes(*found), loaded())
+        case "after loading":
+            bench = Bench(loaded(), changes(*found))
+        case _:
+            bench = Bench(loaded())
+            for change in found:
+                bench.give(changes(change))
+    customers = [-1, 0, 1, 2]
+    joined = bench.give(orders(*((customer, customer) for customer in customers)))
+    assert dict(joined) == expected
+    assert bench.gauge("join_table_rows") == len(expected)
+
+
+def test_an_order_meets_the_row_of_its_time() -> None:
+    bench = Bench(loaded(), changes((1, "a")))
+    assert bench.give(orders((10, 1)), changes((1, "b")), orders((11, 1)), changes((1, "c"))) == [(10, "a"), (11, "b")]
+
+
+# Waiting.
+
+
+def test_a_held_order_is_released_by_its_customer_in_order() -> None:
+    bench = Bench(loaded(), changes((1, "a")))
+    assert bench.give(orders((10, 2), (11, 1), (12, 3), (13, 2))) == [(11, "a")]
+    assert bench.give(orders((14, 2))) == []
+    assert bench.waiting() == [10, 12, 13, 14]
+    assert bench.give(changes((2, "b")), orders((15, 2))) == [(10, "b"), (13, "b"), (14, "b"), (15, "b")]
+    assert bench.waiting() == [12]
+    assert bench.give(changes((2, "B"))) == []
+    assert bench.give(changes((3, "c"))) == [(12, "c")]
+    assert bench.waiting() == []
+
+
+def test_neither_a_delete_nor_a_truncate_releases() -> None:
+    bench = Bench(loaded(), orders((10, 1)))
+    assert bench.give(changes((1, None), (None, None), (2, "b"))) == []
+    assert bench.waiting() == [10]
+
+
+@pytest.mark.parametrize(
+    ("policy", "joined", "unmatched", "counted"),
+    [
+        ("emit", [(10, None), (11, None)], [], {"emitted": 2}),
+        ("drop", [], [], {"dropped": 2}),
+        ("dead-letter", [], [10, 11], {"dead_letter": 2}),
+    ],
+)
+def test_when_the_grace_is_over(
+    policy: Unmatched, joined: list[Joined], unmatched: list[int], counted: dict[str, int]
+) -> None:
+    bench = Bench(loaded(), orders((10, 1), (11, 2)), unmatched=policy)
+    assert bench.after(4.999) == []
+    assert bench.after(0.001) == joined
+    assert (bench.unmatched, bench.waiting(), bench.counted()) == (unmatched, [], counted)
+    assert bench.give(changes((1, "a"))) == []  # too late
+
+
+def test_the_grace_is_each_orders_own() -> None:
+    bench = Bench(loaded(), orders((10, 1)))
+    assert bench.after(2) == []
+    bench.give(orders((11, 2), (12, 1)))
+    assert bench.join.notify_at() == START + GRACE
+    assert bench.after(3) == [(10, None)]
+    assert bench.join.notify_at() == START + timedelta(seconds=7)
+    assert bench.give(changes((2, "b"))) == [(11, "b")]
+    assert bench.after(1.9) == []
+    assert bench.after(0.1) == [(12, None)]
+    assert bench.join.notify_at() is None
+
+
+@pytest.mark.parametrize(
+    ("items", "due"),
+    [
+        ([], None),
+        ([loaded()], None),
+        ([orders((10, 1))], None),
+        ([orders((10, 1)), loaded()], START + GRACE),
+        ([loaded(), orders((10, 1)), changes((1, "a"))], None),
+        ([loaded(), changes((1, "a")), orders((10, 1))], None),
+    ],
+)
+def test_it_is_notified_only_of_what_waits(items: list[Item], due: datetime | None) -> None:
+    assert Bench(*items).join.notify_at() == due
+
+
+def test_without_grace_an_order_waits_until_the_next_notification() -> None:
+    bench = Bench(loaded(), grace=timedelta(0))
+    assert bench.give(orders((10, 1))) == []
+    assert bench.join.notify_at() == START
+    assert bench.after(0) == [(10, None)]
+    # What comes in the same batch is still in time.
+    assert bench.give(orders((11, 1)), changes((1, "a"))) == [(11, "a")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "joined", "unmatched"),
+    [("emit", [(10, None), (11, None)], []), ("drop", [], []), ("dead-letter", [], [10, 11])],
+)
+def test_above_the_limit_the_oldest_do_not_wait(policy: Unmatched, joined: list[Joined], unmatched: list[int]) -> None:
+    bench = Bench(loaded(), orders((10, 1), (11, 2), (12, 3)), unmatched=policy, max_held=3)
+    assert bench.waiting() == [10, 11, 12]
+    assert bench.give(orders((13, 1), (14, 1))) == joined
+    assert (bench.unmatched, bench.waiting()) == (unmatched, [12, 13, 14])
+    assert bench.counted()["evicted"] == 2
+    # Those that stay still wait for their customers, and no longer than they would have.
+    assert bench.give(changes((1, "a"))) == [(13, "a"), (14, "a")]
+    assert bench.give(changes((2, "b"))) == []
+    assert bench.join.notify_at() == START + GRACE
+
+
+def test_the_limit_counts_what_waits_after_a_batch() -> None:
+    bench = Bench(loaded(), max_held=1)
+    assert bench.give(orders((10, 1), (11, 2), (12, 1)), changes((1, "a"))) == [(10, "a"), (12, "a")]
+    assert (bench.waiting(), bench.counted()) == ([11], {"late": 2})
+
+
+# The state.
+
+
+@pytest.mark.parametrize(
+    ("items", "waiting"),
+    [
+        pytest.param([], [], id="nothing"),
+        pytest.param([changes((1, "a"))], [], id="the table is no state"),
+        pytest.param([orders((10, 1), (11, 2))], [10, 11], id="before loading"),
+        pytest.param([loaded(), orders((10, 1), (11, 2))], [10, 11], id="held"),
+        pytest.param([loaded(), orders((10, 1), (11, 2)), changes((1, "a"))], [11], id="one released"),
+        pytest.param([orders((10, 1)), loaded(), orders((11, 2)), loaded()], [10, 11], id="early and held"),
+    ],
+)
+def test_a_new_join_goes_on_from_a_snapshot(items: list[Item], waiting: list[int]) -> None:
+    bench = Bench(*items)
+    assert bench.waiting() == waiting
+    after = Bench(state=bench.join.snapshot())
+    assert after.waiting() == waiting
+    assert after.give(loaded()) == []
+    assert after.join.notify_at() == (START + GRACE if waiting else None)  # the grace begins anew
+    assert after.waiting() == waiting
+    assert after.give(changes((1, "A"), (2, "B"))) == [(number, {10: "A", 11: "B"}[number]) for number in waiting]
+    assert (after.waiting(), after.counted()) == ([], {"late": len(waiting)} if waiting else {})
+
+
+def test_a_snapshot_is_not_changed_by_what_follows() -> None:
+    bench = Bench(loaded(), orders((10, 1)))
+    before = bench.join.snapshot()
+    bench.give(changes((1, "a")), orders((11, 2)))
+    assert [order.number for order in unpack(Order, before)] == [10]
+
+
+# The metrics.
+
+
+def test_every_order_is_counted_once() -> None:
+    bench = Bench(orders((10, 1), (11, 2)), changes((1, "a")), max_held=3)
+    assert (bench.counted(), bench.gauge("join_held")) == ({}, 2)
+    bench.give(loaded())
+    assert (bench.counted(), bench.gauge("join_held")) == ({"matched": 1}, 1)
+    bench.give(orders((12, 1), (13, 3), (14, 4), (15, 5)))
+    assert (bench.counted(), bench.gauge("join_held")) == ({"matched": 2, "emitted": 1, "evicted": 1}, 3)
+    bench.give(changes((3, "c")))
+    assert (bench.counted(), bench.gauge("join_held")) == ({"matched": 2, "emitted": 1, "evicted": 1, "late": 1}, 2)
+    bench.after(5)
+    assert (bench.counted(), bench.gauge("join_held")) == ({"matched": 2, "emitted": 3, "evicted": 1, "late": 1}, 0)
+    assert bench.gauge("join_table_rows") == 2
+
+
+def test_what_the_state_holds_is_counted_as_held() -> None:
+    before = Bench(loaded(), orders((10, 1), (11, 2)))
+    bench = Bench(state=before.join.snapshot())
+    assert bench.gauge("join_held") == 2
+    bench.give(changes((1, "a")), loaded())
+    assert bench.gauge("join_held") == 1
+    bench.after(5)
+    assert bench.gauge("join_held") == 0
+
+
+# In a flow.
+
+
+class FromStart(TestingSource[Any]):
+    """Is read from its beginning at every start, as the table's source is."""
+
+    __test__ = False
+
+    @override
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> Any:
+        return super().build_part(step_id, for_part, None)
+
+
+G = KEY_GROUPS
+EVERY_BATCH = timedelta(0)
+"""An epoch a batch: the batches of both sources that have the same number are joined in the same epoch."""
+
+
+def a_flow(
+    stream: TestingSource[Any],
+    table: list[Any],
+    *,
+    grace: timedelta = timedelta(hours=1),
+    unmatched: Unmatched = "emit",
+    on_loaded: Callable[[], None] = lambda: None,
+) -> tuple[Dataflow, list[Any], list[Any]]:
+    joined: list[Any] = []
+    given_up: list[Any] = []
+    flow = Dataflow("test")
+    left, right = op.input("stream", flow, stream), op.input("table", flow, FromStart(table))
+    out = join_table("join", left, right, an_order_join(grace, unmatched, on_loaded=on_loaded))
+    op.output("joined", out.joined, TestingSink(joined))
+    op.output("unmatched", out.unmatched, TestingSink(given_up))
+    return flow, joined, given_up
+
+
+def batch(*numbers_and_customers: tuple[int, int]) -> Batch[Order]:
+    return Batch(Order(number, customer) for number, customer in numbers_and_customers)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_key_groups_have_their_own_tables(workers: int) -> None:
+    times_loaded: list[int] = []
+    flow, joined, given_up = a_flow(
+        TestingSource([(G[1], batch((10, 1))), (G[2], batch((20, 2))), (G[1], batch((11, 2)))]),
+        [(G[1], Batch([(1, "a")])), (G[2], Batch([(2, "b")])), (G[1], Loaded(0, 1)), (G[2], Loaded(0, 1))],
+        on_loaded=lambda: times_loaded.append(1),
+    )
+    cluster_main(flow, [], 0, worker_count_per_proc=workers, epoch_interval=EVERY_BATCH)
+    # Order 11 is by a customer of another group, where its key does not belong: it waits.
+    assert sorted((group, one) for group, found in joined for one in found) == [(G[2], (20, "b")), (G[1], (10, "a"))]
+    assert (given_up, len(times_loaded)) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("emit", ([(10, None), (11, "a")], [])),
+        ("drop", ([(11, "a")], [])),
+        ("dead-letter", ([(11, "a")], [Order(10, 2)])),
+    ],
+)
+def test_the_streams_of_the_step(policy: Unmatched, expected: tuple[list[Joined], list[Order]]) -> None:
+    pause = TestingSource.PAUSE(timedelta(seconds=0.2))
+    flow, joined, given_up = a_flow(
+        TestingSource([(G[0], batch((10, 2), (11, 1))), pause]),
+        [(G[0], Batch([(1, "a")])), (G[0], Loaded(0, 1)), pause],
+        grace=timedelta(seconds=0.05),
+        unmatched=policy,
+    )
+    run_main(flow, epoch_interval=EVERY_BATCH)
+    assert sorted(one for _, found in joined for one in found) == expected[0]
+    assert [one for _, found in given_up for one in found] == expected[1]
+    assert {type(found) for _, found in joined + given_up} == {Batch}
+
+
+@pytest.mark.parametrize("end", [TestingSource.EOF, TestingSource.ABORT])
+def test_what_is_held_survives_a_stop_and_a_crash(tmp_path: Path, end: Callable[[], Any]) -> None:
+    init_db_dir(tmp_path, 1)
+    recovery = RecoveryConfig(tmp_path)
+    stream = TestingSource(
+        [
+            (G[0], batch((10, 1), (11, 2))),
+            (G[0], batch((12, 2))),
+            (G[3], batch((13, 3))),
+            end(),
+            (G[0], batch((14, 1), (15, 2))),
+            (G[3], batch((16, 3))),
+        ]
+    )
+    first = [(G[0], Batch([(1, "a")])), (G[0], Loaded(0, 1)), (G[3], Loaded(0, 1))]
+    flow, joined, _ = a_flow(stream, [*first, TestingSource.PAUSE(timedelta(seconds=0.1))])
+    run_main(flow, epoch_interval=EVERY_BATCH, recovery_config=recovery)
+    assert joined == [(G[0], [(10, "a")])]
+
+    # The table is read from its start; in it is now what the held orders wait for.
+    second = [
+        (G[0], Batch([(1, "a"), (2, "b")])),
+        (G[3], Batch([(3, "c")])),
+        (G[0], Loaded(0, 1)),
+        (G[3], Loaded(0, 1)),
+    ]
+    flow, joined, _ = a_flow(stream, second)
+    run_main(flow, epoch_interval=EVERY_BATCH, recovery_config=recovery)
+    assert {group: [one for key, found in joined if key == group for one in found] for group in (G[0], G[3])} == {
+        G[0]: [(11, "b"), (12, "b"), (14, "a"), (15, "b")],
+        G[3]: [(13, "c"), (16, "c")],
+    }

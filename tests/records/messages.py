@@ -1,0 +1,30 @@
+"""Kafka messages as a consumer hands them out, for the tests of all that reads them."""
+
+import json
+
+import confluent_kafka
+
+from records.message import Message
+
+
+def message(
+    value: bytes | None,
+    key: bytes | None = None,
+    *,
+    topic: str = "a-topic",
+    partition: int = 2,
+    offset: int = 7,
+    timestamp: int = 1_528_800_546_808,
+) -> Message:
+    return confluent_kafka.Message(
+        topic=topic, partition=partition, offset=offset, key=key, value=value, timestamp=(1, timestamp)
+    )
+
+
+def to_json(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+def nested(opening: str, core: str, closing: str, depth: int) -> str:
+    """``core`` inside so many brackets."""
+    return opening * depth + core + closing * depth

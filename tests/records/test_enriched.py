@@ -1,0 +1,44 @@
+import pytest
+
+from records.customer import Customer
+from records.enriched import encode, enrich, locate, to_alert, to_message
+from records.rating import Rating
+
+RATING = Rating(5313, -3, 1, 6975, 1519304105213, "web", "“meh”", 1528800546808, 2, 7, b"key", b"value")
+CUSTOMER = Customer("Zoë", "Ñañez", "Zoë Ñañez", "zoe@example.com", "platinum", "EMEA")
+
+
+WRITTEN = (
+    '{"rating_id":5313,"user_id":-3,"stars":1,"route_id":6975,"rating_time":1519304105213,"channel":"web",'
+    '"message":"“meh”","rating_ts":1528800546808,%s,"source_partition":2,"source_offset":7}'
+)
+
+
+@pytest.mark.parametrize(
+    ("customer", "expected"),
+    [
+        (
+            CUSTOMER,
+            '"first_name":"Zoë","last_name":"Ñañez","full_name":"Zoë Ñañez","email":"zoe@example.com",'
+            '"club_status":"platinum","region":"EMEA"',
+        ),
+        (
+            None,
+            '"first_name":null,"last_name":null,"full_name":null,"email":null,"club_status":null,"region":null',
+        ),
+    ],
+)
+def test_enriched(customer: Customer | None, expected: str) -> None:
+    key, value = to_message(encode(enrich(RATING, customer)))
+    assert (key, value.decode()) == ("-3", WRITTEN % expected)
+    assert locate(value) == (2, 7, 1528800546808)
+
+
+def test_alert() -> None:
+    key, value = to_message(encode(to_alert(enrich(RATING, CUSTOMER))))
+    assert (key, value.decode()) == (
+        "-3",
+        '{"rating_id":5313,"user_id":-3,"full_name":"Zoë Ñañez","email":"zoe@example.com","club_status":"platinum",'
+        '"stars":1,"channel":"web","message":"“meh”","rating_ts":1528800546808,"source_partition":2,"source_offset":7}',
+    )
+    assert locate(value) == (2, 7, 1528800546808)

@@ -1,0 +1,270 @@
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from settings import BEGIN, END, Settings, SettingsError, markdown, write_into
+
+VARIABLES = re.findall(r"^\| `(\w+)` \| `?([^|`]*)`? \| \S.+ \|$", markdown(), re.MULTILINE)
+"""Of every setting the name and the default, as the table of the README has them."""
+
+Set = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Set:
+    """An environment without settings, and a function that sets one."""
+    names = {name for name, _ in VARIABLES}
+    for variable in list(os.environ):
+        if variable.upper().startswith("KAFKA_") or variable.upper() in names:
+            monkeypatch.delenv(variable)
+    return monkeypatch.setenv
+
+
+def held(settings: Settings) -> dict[str, object]:
+    """Every setting by its variable."""
+    return {
+        str(field.alias): getattr(component, name)
+        for component in vars(settings).values()
+        if isinstance(component, BaseSettings)
+        for name, field in type(component).model_fields.items()
+    }
+
+
+DEFAULTS = {
+    "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+    "KAFKA_GROUP_ID": "ratings-enrichment",
+    "STARTUP_TIMEOUT_SECONDS": 60,
+    "RATINGS_TOPIC": "ratings",
+    "CUSTOMERS_TOPIC": "asgard.demo.CUSTOMERS",
+    "ENRICHED_TOPIC": "ratings-with-customer-data",
+    "ALERTS_TOPIC": "UNHAPPY_PLATINUM_CUSTOMERS",
+    "DEAD_LETTERS_TOPIC": "ratings-dead-letters",
+    "CUSTOMERS_TOPIC_UNCOMPACTED": "refuse",
+    "UNMATCHED_GRACE_SECONDS": 5,
+    "UNMATCHED": "emit",
+    "UNMATCHED_MAX_HELD": 200_000,
+    "ALERT_MAX_STARS": 2,
+    "ALERT_CLUB_STATUSES": ["platinum"],
+    "TEST_CHANNEL_PATTERN": re.compile("test", re.IGNORECASE),
+    "LOG_LEVEL": "INFO",
+}
+
+
+def test_defaults() -> None:
+    settings = Settings()
+    assert {variable: held(settings)[variable] for variable in DEFAULTS} == DEFAULTS
+    assert settings.properties == {"bootstrap.servers": "localhost:9092", "group.id": "ratings-enrichment"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,b:9092", "a:9092,b:9092"),
+        ("KAFKA_GROUP_ID", "blue", "blue"),
+        ("STARTUP_TIMEOUT_SECONDS", "0.5", 0.5),
+        ("STARTUP_TIMEOUT_SECONDS", "", 60),
+        ("STARTUP_TIMEOUT_SECONDS", "3600", 3600),
+        ("RATINGS_TOPIC", "a.b-c_D", "a.b-c_D"),
+        ("CUSTOMERS_TOPIC", "x" * 249, "x" * 249),
+        ("ENRICHED_TOPIC", "e", "e"),
+        ("ALERTS_TOPIC", "alerts", "alerts"),
+        ("DEAD_LETTERS_TOPIC", "dead", "dead"),
+        ("CUSTOMERS_TOPIC_UNCOMPACTED", "allow", "allow"),
+        ("UNMATCHED_GRACE_SECONDS", "0", 0),
+        ("UNMATCHED_GRACE_SECONDS", "0.25", 0.25),
+        ("UNMATCHED", "drop", "drop"),
+        ("UNMATCHED", "dead-letter", "dead-letter"),
+        ("UNMATCHED_MAX_HELD", "16", 16),
+        ("ALERT_MAX_STARS", "-1", -1),
+        ("ALERT_CLUB_STATUSES", "Platinum, gold,,", ["Platinum", "gold"]),
+        ("ALERT_CLUB_STATUSES", "", []),
+        ("TEST_CHANNEL_PATTERN", "^qa-", re.compile("^qa-", re.IGNORECASE)),
+        ("LOG_LEVEL", "DEBUG", "DEBUG"),
+    ],
+)
+def test_every_variable_is_read(environment: Set, variable: str, text: str, value: object) -> None:
+    before = held(Settings())
+    environment(variable, text)
+    assert held(Settings()) == {**before, variable: value}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "channel", "found"),
+    [
+        ("test", "iOS-TEST", True),
+        ("test", "web", False),
+        ("^test$", "latest", False),
+        ("", "test", False),
+        ("", "", False),
+    ],
+)
+def test_which_channels_are_tests(environment: Set, pattern: str, channel: str, found: bool) -> None:
+    environment("TEST_CHANNEL_PATTERN", pattern)
+    assert (Settings().alerts.test_channels.search(channel) is not None) is found
+
+
+NUMBER, WHOLE = "number", "integer"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "may_hold"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "", ["at least 1 character"]),
+        ("KAFKA_GROUP_ID", "", ["at least 1 character"]),
+        ("STARTUP_TIMEOUT_SECONDS", "soon", [NUMBER]),
+        ("STARTUP_TIMEOUT_SECONDS", "0", ["greater than 0"]),
+        ("STARTUP_TIMEOUT_SECONDS", "-1", ["greater than 0"]),
+        ("STARTUP_TIMEOUT_SECONDS", "3601", ["less than or equal to 3600"]),
+        ("STARTUP_TIMEOUT_SECONDS", "nan", []),
+        ("STARTUP_TIMEOUT_SECONDS", "inf", ["3600"]),
+        ("RATINGS_TOPIC", "", ["A-Za-z0-9._-", "249"]),
+        ("RATINGS_TOPIC", "a/b", ["A-Za-z0-9._-"]),
+        ("CUSTOMERS_TOPIC", "a b", ["A-Za-z0-9._-"]),
+        ("ENRICHED_TOPIC", "x" * 250, ["249"]),
+        ("ALERTS_TOPIC", "é", ["A-Za-z0-9._-"]),
+        ("DEAD_LETTERS_TOPIC", "a\n", ["A-Za-z0-9._-"]),
+        ("CUSTOMERS_TOPIC_UNCOMPACTED", "yes", ["'refuse'", "'allow'"]),
+        ("UNMATCHED_GRACE_SECONDS", "-0.1", ["greater than or equal to 0"]),
+        ("UNMATCHED_GRACE_SECONDS", "1h", [NUMBER]),
+        ("UNMATCHED_GRACE_SECONDS", "4000", ["less than or equal to 3600"]),
+        ("UNMATCHED", "maybe", ["'emit'", "'drop'", "'dead-letter'"]),
+        ("UNMATCHED", "", ["'emit'", "'drop'", "'dead-letter'"]),
+        ("UNMATCHED", "DROP", ["'emit'", "'drop'", "'dead-letter'"]),
+        ("UNMATCHED_MAX_HELD", "15", ["greater than or equal to 16"]),
+        ("UNMATCHED_MAX_HELD", "1e6", [WHOLE]),
+        ("UNMATCHED_MAX_HELD", "10000001", ["less than or equal to 10000000"]),
+        ("ALERT_MAX_STARS", "two", [WHOLE]),
+        ("ALERT_MAX_STARS", "2.5", [WHOLE]),
+        ("TEST_CHANNEL_PATTERN", "(", ["regular expression", "position 0"]),
+        ("TEST_CHANNEL_PATTERN", "a[", ["regular expression", "position 1"]),
+        ("LOG_LEVEL", "loud", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
+        ("LOG_LEVEL", "debug", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
+    ],
+)
+def test_a_bad_value_is_told_in_one_line(environment: Set, variable: str, text: str, may_hold: list[str]) -> None:
+    environment(variable, text)
+    with pytest.raises(SettingsError) as caught:
+        Settings()
+    line = str(caught.value)
+    assert line.startswith(f"{variable} is {text!r}, but it ")
+    assert [fragment for fragment in may_hold if fragment not in line] == [], line
+    assert "\n" not in line
+    assert "pydantic" not in line
+
+
+def test_of_several_bad_values_one_is_told(environment: Set) -> None:
+    environment("UNMATCHED", "maybe")
+    environment("UNMATCHED_GRACE_SECONDS", "-1")
+    with pytest.raises(SettingsError, match=r"^UNMATCHED_GRACE_SECONDS is '-1', but [^\n]*$"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "properties"),
+    [
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL", {"security.protocol": "SASL_SSL"}),
+        ("KAFKA_SASL_MECHANISM", "PLAIN", {"sasl.mechanism": "PLAIN"}),
+        ("KAFKA_SASL_PASSWORD", "hush", {"sasl.password": "hush"}),
+        ("KAFKA_SSL_CA_LOCATION", "/etc/ca.pem", {"ssl.ca.location": "/etc/ca.pem"}),
+        ("KAFKA_COMPRESSION_TYPE", "zstd", {"compression.type": "zstd"}),
+        ("KAFKA_CLIENT_ID", "blue", {"client.id": "blue"}),
+        ("KAFKA_GROUP_INSTANCE_ID", "blue-1", {"group.instance.id": "blue-1"}),
+        ("KAFKA_GROUP_ID", "blue", {"group.id": "blue"}),
+        ("KAFKA_BOOTSTRAP_SERVERS", "b:1", {"bootstrap.servers": "b:1"}),
+        # Kubernetes sets these beside a service named kafka, kafka-ui or kafka-broker-0.
+        ("KAFKA_SERVICE_HOST", "10.0.0.1", {}),
+        ("KAFKA_SERVICE_PORT", "9092", {}),
+        ("KAFKA_SERVICE_PORT_TCP_CLIENT", "9092", {}),
+        ("KAFKA_PORT", "tcp://10.0.0.1:9092", {}),
+        ("KAFKA_PORT_9092_TCP", "tcp://10.0.0.1:9092", {}),
+        ("KAFKA_PORT_9092_TCP_ADDR", "10.0.0.1", {}),
+        ("KAFKA_PORT_9092_TCP_PORT", "9092", {}),
+        ("KAFKA_PORT_9092_TCP_PROTO", "tcp", {}),
+        ("KAFKA_UI_SERVICE_HOST", "10.0.0.1", {}),
+        ("KAFKA_UI_PORT_8080_TCP_ADDR", "10.0.0.1", {}),
+        ("KAFKA_BROKER_0_PORT", "tcp://10.0.0.1:9092", {}),
+        # Kafka's own scripts read these.
+        ("KAFKA_HOME", "/opt/kafka", {}),
+        ("KAFKA_DEBUG", "true", {}),
+        ("KAFKA_OPTS", "-Da=b", {}),
+        ("KAFKA_HEAP_OPTS", "-Xmx1g", {}),
+        ("KAFKA_JVM_PERFORMANCE_OPTS", "-server", {}),
+        ("KAFKA_LOG4J_OPTS", "-Da=b", {}),
+        ("KAFKA_JMX_PORT", "9999", {}),
+        ("KAFKA_JMX_OPTS", "-Da=b", {}),
+        ("KAFKA_CLUSTER_ID", "abc", {}),
+        # These are of others altogether.
+        ("MY_KAFKA_ACKS", "1", {}),
+        ("KAFKACTL_CONTEXT", "1", {}),
+    ],
+)
+def test_other_variables_of_kafka_are_librdkafkas_properties(
+    environment: Set, variable: str, text: str, properties: dict[str, str]
+) -> None:
+    environment(variable, text)
+    usual = {"bootstrap.servers": "localhost:9092", "group.id": "ratings-enrichment"}
+    assert Settings().properties == {**usual, **properties}
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "KAFKA_ENABLE_AUTO_COMMIT",
+        "KAFKA_ENABLE_AUTO_OFFSET_STORE",
+        "KAFKA_AUTO_OFFSET_RESET",
+        "KAFKA_ENABLE_PARTITION_EOF",
+        "KAFKA_ENABLE_IDEMPOTENCE",
+        "KAFKA_TRANSACTIONAL_ID",
+    ],
+)
+def test_what_a_guarantee_depends_on_cannot_be_set(environment: Set, variable: str) -> None:
+    environment(variable, "true")
+    with pytest.raises(SettingsError, match=rf"^{variable} cannot be set: \w[^\n]+$"):
+        Settings()
+
+
+def test_no_secret_is_in_a_message(environment: Set) -> None:
+    for variable in ("KAFKA_SASL_PASSWORD", "KAFKA_SSL_KEY_PASSWORD", "KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET"):
+        environment(variable, "hush-hush")
+    for variable, _ in VARIABLES:
+        if variable.endswith(("PASSWORD", "KEY", "SECRET", "TOKEN")):
+            environment(variable, "hush-hush")
+    told: list[Any] = [repr(Settings()), str(Settings()), *held(Settings()).values()]
+    for variable, text in (("UNMATCHED", "hush"), ("KAFKA_GROUP_ID", ""), ("KAFKA_TRANSACTIONAL_ID", "hush-hush")):
+        environment(variable, text)
+        with pytest.raises(SettingsError) as caught:
+            Settings()
+        told.append(str(caught.value))
+        told += [caught.value.__cause__, None if caught.value.__suppress_context__ else caught.value.__context__]
+    assert "hush-hush" not in repr(told)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().join.grace = 1  # type: ignore[misc]
+
+
+def test_the_table_tells_of_every_setting() -> None:
+    rows = dict(VARIABLES)
+    assert len(rows) == len(VARIABLES)
+    assert rows.keys() == held(Settings()).keys() >= DEFAULTS.keys()
+    assert (rows["UNMATCHED_GRACE_SECONDS"], rows["TEST_CHANNEL_PATTERN"]) == ("5", "test")
+    assert (rows["ALERT_CLUB_STATUSES"], rows["KAFKA_BOOTSTRAP_SERVERS"]) == ("platinum", "localhost:9092")
+
+
+def test_the_table_is_written_between_its_markers() -> None:
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    written = write_into(text)
+    assert written == f"before\n{BEGIN}\n{markdown()}\n{END}\nafter\n"
+    assert write_into(written) == written
+
+
+def test_topics_must_differ(environment: Set) -> None:
+    environment("RATINGS_TOPIC", "same")
+    environment("ENRICHED_TOPIC", "same")
+    with pytest.raises(SettingsError, match="RATINGS_TOPIC and ENRICHED_TOPIC are both 'same'"):
+        Settings()
