@@ -12,15 +12,17 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 from confluent_kafka import KafkaException
 
-from dataflows import runtime
-from operators.batch import KEY_GROUPS, group_index
+from dataflows import runtime, search
+from operators.batch import KEY_GROUPS, Batch, group_index
 from records import dead_letter
 from records.enriched import locate
 from records.message import Poll
 from settings import Settings
-from sinks.kafka import KafkaRecord, KafkaSink, Key, check
+from sinks.elasticsearch import Document
+from sinks.kafka import KafkaRecord, KafkaSink, KafkaWriter, Key, check
 from sources.kafka import KafkaSource
 from sources.kafka_topics import StartupError, Topics, name_variable
+from sources.tick import TickSource
 
 Messages = tuple[str, Iterable[KafkaRecord]]
 
@@ -34,6 +36,10 @@ class Ports:
     enriched: Sink[Messages]
     alerts: Sink[Messages]
     dead_letters: Sink[Messages]
+    search: Sink[tuple[str, Iterable[Document]]] | None = None
+    """The branches that are None are off."""
+    ticks: Source[tuple[str, Batch[Any]]] | None = None
+    """Something for each key group each second, for the branches."""
     customers_loaded: Callable[[], None] = lambda: None
     """Called once the join has all customers that there were at the start."""
 
@@ -68,6 +74,8 @@ def connect(settings: Settings) -> Ports:
         enriched=sink(names.enriched, rejected=partial(rejected, "enriched")),
         alerts=sink(names.alerts, rejected=partial(rejected, "alerts")),
         dead_letters=sink(names.dead_letters),
+        search=search.connect(settings.search, names.ratings, partial(KafkaWriter, names.dead_letters, config)),
+        ticks=TickSource(tuple((key, Batch()) for key in KEY_GROUPS), stopping=runtime.stopping),
         customers_loaded=loaded.set,
     )
 

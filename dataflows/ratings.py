@@ -11,7 +11,7 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import runtime
+from dataflows import runtime, search
 from dataflows.ports import Ports, connect
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
@@ -33,13 +33,18 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), decode_rating, user_id)
     customers = decode("decode_customers", op.input("customers", flow, ports.customers), customer.decode, customer_id)
     join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings))
-    alerts = each("alert", where("unhappy_platinum", join.joined, unhappy(settings)), enriched.alert)
+    alerts = each("alert", where("unhappy_platinum", join.joined, unhappy(settings)), enriched.to_alert)
     unmatched = each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings))
     dead_letters = op.merge("failed", ratings.errs, customers.errs, unmatched)
 
-    op.output("enriched", each("enriched_json", join.joined, enriched.to_message), ports.enriched)
-    op.output("alerts", each("alert_json", alerts, enriched.to_message), ports.alerts)
-    op.output("dead_letters", each("dead_letter_json", dead_letters, dead_letter.to_message), ports.dead_letters)
+    enriched_json = each("enriched_json", join.joined, enriched.encode)
+    alerts_json = each("alerts_json", alerts, enriched.encode)
+    op.output("enriched", each("enriched_message", enriched_json, enriched.to_message), ports.enriched)
+    op.output("alerts", each("alert_message", alerts_json, enriched.to_message), ports.alerts)
+    op.output("dead_letters", each("dead_letter_message", dead_letters, dead_letter.to_message), ports.dead_letters)
+    if ports.search and ports.ticks:
+        documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json)
+        op.output("search", op.merge("search_ticks", documents, op.input("ticks", flow, ports.ticks)), ports.search)
     return flow
 
 

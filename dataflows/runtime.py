@@ -19,8 +19,10 @@ def stopping() -> bool:
 def set_up(log_level: str) -> None:
     """Prepare the process. Call it from the main thread; calling it again changes nothing."""
     logging.basicConfig(level=log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # What matters of librdkafka's own log reaches us as errors, too.
-    logging.getLogger("librdkafka").setLevel(log_level if log_level == "DEBUG" else logging.CRITICAL)
+    if log_level != "DEBUG":
+        # What matters of these libraries' logs reaches us as errors, too.
+        for name in ("librdkafka", "elastic_transport"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     # Bytewax would die at SIGTERM and abort at SIGINT: sources that end let it take a last snapshot and exit with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop.set())

@@ -1,4 +1,4 @@
-"""What all tests share: a real Kafka for the session, and names for topics that nobody else uses."""
+"""What all tests share: real servers for the session, and names for topics that nobody else uses."""
 
 import os
 import uuid
@@ -6,24 +6,33 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.servers.kafka import Kafka, unavailable
+from tests.servers import elasticsearch as elasticsearch_server
+from tests.servers import kafka as kafka_server
+from tests.servers.elasticsearch import Elasticsearch
+from tests.servers.kafka import Kafka
+
+MARKERS = {"kafka_runs_here": "kafka", "elasticsearch_runs_here": "elasticsearch"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a real Kafka, directly or by another fixture: `pytest -m 'not kafka'`."""
+    """Mark what needs a real server, directly or by another fixture: `pytest -m 'not kafka'`."""
     for item in items:
-        if "kafka_runs_here" in getattr(item, "fixturenames", ()):
-            item.add_marker("kafka")
+        for fixture in MARKERS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKERS[fixture])
+
+
+def require(unavailable: str | None) -> None:
+    """Skip with the reason where a real server cannot run; fail on CI, where it must."""
+    if unavailable is not None and os.environ.get("CI") == "true":
+        pytest.fail(unavailable)
+    if unavailable is not None:
+        pytest.skip(unavailable)
 
 
 @pytest.fixture(scope="session")
 def kafka_runs_here() -> None:
-    """Skip with the reason where a real Kafka cannot run; fail on CI, where it must."""
-    reason = unavailable()
-    if reason is not None and os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    if reason is not None:
-        pytest.skip(reason)
+    """Skip, or fail on CI, where a real Kafka cannot run."""
+    require(kafka_server.unavailable())
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +40,19 @@ def kafka(kafka_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -> It
     """One real Kafka for the session; a test that stops or kills its broker starts one of its own."""
     with Kafka(tmp_path_factory.mktemp("kafka")) as kafka:
         yield kafka
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_runs_here() -> None:
+    """Skip, or fail on CI, where a real Elasticsearch cannot run."""
+    require(elasticsearch_server.unavailable())
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(elasticsearch_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elasticsearch]:
+    """One real Elasticsearch for the session; a test that stops or kills its node starts one of its own."""
+    with Elasticsearch(tmp_path_factory.mktemp("elasticsearch")) as elasticsearch:
+        yield elasticsearch
 
 
 @pytest.fixture

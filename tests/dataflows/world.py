@@ -16,6 +16,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 STATUSES = ["platinum", "Platinum", "gold", "silver", "bronze", None]
 CHANNELS = ["web", "iOS", "ios", "iOS-test", "android", None]
+TOO_MANY_STARS = 1000
+"""More than the search index's type for stars (byte) can hold."""
 COLUMNS = ("first_name", "last_name", "email", "club_status", "region")
 
 Row = dict[str, Any]
@@ -33,6 +35,7 @@ class World:
     ratings: dict[Where, Row] = field(default_factory=dict)
     broken: dict[tuple[str, int, int], tuple[bytes | None, bytes | None]] = field(default_factory=dict)
     next_rating: int = 1
+    too_many_stars: float = 0.0
 
     def __post_init__(self) -> None:
         self.producer = Producer(
@@ -67,7 +70,7 @@ class World:
         self.producer.flush()
 
     def rate(self, count: int, users: Callable[[], int]) -> None:
-        """Write ratings by ``users``, one in a hundred of them malformed."""
+        """Write ratings by ``users``, one in a hundred malformed, some with more stars than an index takes."""
         for number in range(count):
             if self.random.random() < 0.01:
                 self._write("ratings", self._key(), self._malformed(), self._remember_broken)
@@ -127,7 +130,7 @@ class World:
             assert not strangers, f"{len(strangers)} {name} too many"
             different = [where for where in expected if by_source[where] != expected[where]]
             assert not different, f"{len(different)} differ: {by_source[different[0]]} is not {expected[different[0]]}"
-        letters = outputs.read("dead_letters")
+        letters = [(key, letter) for key, letter in outputs.read("dead_letters") if letter["step"] != "search"]
         by_place = {(letter["topic"], letter["partition"], letter["offset"]): letter for _, letter in letters}
         found["dead_letters"] = len(letters) - len(by_place)
         assert by_place.keys() == self.broken.keys()
@@ -139,6 +142,19 @@ class World:
             assert letter["message"]
         assert duplicates or not +found, f"duplicates: {found}"
         return found
+
+    def check_search(self, documents: dict[str, Row], alerts: dict[str, Row], outputs: "Outputs") -> None:
+        """Compare the indices' documents, by id, and the search branch's dead letters with the model."""
+        enriched = self.enriched()
+        fine = [record for record in enriched.values() if record["stars"] != TOO_MANY_STARS]
+        assert documents == {str(record["rating_id"]): _document(record) for record in fine}
+        assert alerts == {str(record["rating_id"]): _document(record) for record in self.alerts().values()}
+        letters = [letter for _, letter in outputs.read("dead_letters") if letter["step"] == "search"]
+        refused = {where for where, record in enriched.items() if record["stars"] == TOO_MANY_STARS}
+        assert {(letter["partition"], letter["offset"]) for letter in letters} == refused
+        assert {(letter["topic"], letter["error"]) for letter in letters} <= {
+            (self.topics["ratings"], "document_parsing_exception")
+        }
 
     # How it is written.
 
@@ -195,7 +211,7 @@ class World:
         return {
             "rating_id": self.next_rating,
             "user_id": user,
-            "stars": pick([1, 2, 3, 4, None]),
+            "stars": pick([1, 2, 3, 4, None]) if self.random.random() >= self.too_many_stars else TOO_MANY_STARS,
             "route_id": self.random.randrange(1, 9999),
             "rating_time": 1528800546808 + self.next_rating,
             "channel": pick(CHANNELS),
@@ -310,6 +326,10 @@ class Outputs:
     def close(self) -> None:
         for consumer in self._consumers.values():
             consumer.close()
+
+
+def _document(record: Row) -> Row:
+    return {"@timestamp": record["rating_ts"], **record}
 
 
 def _delivered(error: Any, _message: Any) -> None:

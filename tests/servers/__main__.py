@@ -7,16 +7,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.servers import elasticsearch, kafka
+from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.java import SERVERS
-from tests.servers.kafka import Kafka, unavailable
+from tests.servers.kafka import Kafka
 
 NEXT = """\
-Kafka runs at {bootstrap} with the project's topics, all empty; its log: {log}
+Kafka runs at {kafka.bootstrap} with the project's topics, all empty; its log: {kafka.log}
+Elasticsearch runs at {elasticsearch.url}, empty; its log: {elasticsearch.log}
 In another shell: source {env} && .venv/bin/python -m bytewax.run dataflows.ratings
-Ctrl-C here stops it and removes its data.
+Ctrl-C here stops them and removes their data.
 """
 
 
@@ -54,15 +57,18 @@ def serve(folder: Path) -> str | None:
     runs = folder / "run"
     runs.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(dir=runs, prefix="kafka-") as data, Kafka(Path(data)) as kafka:
+        with tempfile.TemporaryDirectory(dir=runs, prefix="servers-") as data, ExitStack() as servers:
+            kafka = servers.enter_context(Kafka(Path(data) / "kafka"))
+            elasticsearch = servers.enter_context(Elasticsearch(Path(data) / "elasticsearch"))
             create_topics(kafka)
             env = folder / "env"
-            with exported(env, {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap}):
-                sys.stdout.write(NEXT.format(bootstrap=kafka.bootstrap, log=kafka.log, env=env))
+            with exported(env, {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "ELASTICSEARCH_URL": elasticsearch.url}):
+                sys.stdout.write(NEXT.format(kafka=kafka, elasticsearch=elasticsearch, env=env))
                 sys.stdout.flush()
-                while kafka.running():
+                while kafka.running() and elasticsearch.running():
                     time.sleep(0.5)
-                return f"Kafka ended by itself; {kafka.tail()}"
+                name, ended = ("Elasticsearch", elasticsearch) if kafka.running() else ("Kafka", kafka)
+                return f"{name} ended by itself; {ended.tail()}"
     except KeyboardInterrupt:
         return None
 
@@ -72,7 +78,7 @@ def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
     parser.add_argument("--folder", type=Path, default=SERVERS, help="for data and the file `env` (%(default)s)")
     options = parser.parse_args()
-    return unavailable() or serve(options.folder.resolve())
+    return kafka.unavailable() or elasticsearch.unavailable() or serve(options.folder.resolve())
 
 
 if __name__ == "__main__":

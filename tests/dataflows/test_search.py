@@ -1,0 +1,173 @@
+"""The search branch of the main job, on a real Kafka and a real Elasticsearch that are killed, or the job is."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from elasticsearch import Elasticsearch as Client
+from elasticsearch import NotFoundError
+from elasticsearch.helpers import scan
+
+from tests.dataflows.world import TOO_MANY_STARS, Outputs, World
+from tests.job import Job
+from tests.servers.elasticsearch import Elasticsearch
+from tests.servers.kafka import Kafka
+
+CUSTOMERS = 1000
+
+# `make kills` asks for more of everything.
+RATINGS = int(os.environ.get("KILLS_RATINGS", "30000"))
+KILLS = int(os.environ.get("KILLS", "4"))
+SERVER_KILLS = int(os.environ.get("SERVER_KILLS", "1"))
+
+
+@pytest.fixture
+def server(tmp_path: Path, elasticsearch_runs_here: None) -> Iterator[Elasticsearch]:
+    """An Elasticsearch of this test's own, that it may kill."""
+    with Elasticsearch(tmp_path / "elasticsearch") as server:
+        yield server
+
+
+@pytest.fixture
+def world(kafka: Kafka, topics: Callable[[str], str]) -> World:
+    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+    for name, topic in names.items():
+        kafka.create_topic(topic, partitions=3, cleanup_policy="compact" if name == "customers" else "delete")
+    world = World(kafka.bootstrap, names, Random(11), too_many_stars=0.01)
+    world.change_customers(range(1, CUSTOMERS + 1), changes=300)
+    return world
+
+
+@pytest.fixture
+def outputs(world: World) -> Iterator[Outputs]:
+    outputs = Outputs(world)
+    yield outputs
+    outputs.close()
+
+
+def settings(world: World, url: str, **more: str) -> dict[str, str]:
+    names = {f"{name.upper()}_TOPIC": topic for name, topic in world.topics.items()}
+    group = {"KAFKA_BOOTSTRAP_SERVERS": world.bootstrap, "KAFKA_GROUP_ID": world.topics["ratings"]}
+    return {**names, **group, "UNMATCHED_GRACE_SECONDS": "1", "ELASTICSEARCH_URL": url, **more}
+
+
+def anybody(world: World) -> Callable[[], int]:
+    return lambda: world.random.randrange(-1, CUSTOMERS + 1)
+
+
+def contents(client: Client, index: str) -> dict[str, Any]:
+    client.indices.refresh(index=index)
+    return {hit["_id"]: hit["_source"] for hit in scan(client, index=index, size=5000)}
+
+
+def check(world: World, server: Elasticsearch, outputs: Outputs, job: Job, seconds: float = 120) -> None:
+    """Wait until everything is indexed, stop the job, and compare with the model."""
+    outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running)
+    fine = sum(rating["stars"] != TOO_MANY_STARS for rating in world.ratings.values())
+    with Client(server.url, request_timeout=60) as client:
+        deadline = time.monotonic() + seconds
+        while (found := count(client, "ratings-enriched")) < fine or count(client, "unhappy-platinum-customers") < len(
+            world.alerts()
+        ):
+            assert time.monotonic() < deadline, f"{found} of {fine} documents"
+            assert job.running(), job.tail()
+            time.sleep(0.5)
+        time.sleep(2.5)  # the dead letters are written with the next snapshots
+        assert set(job.stop()) == {0}, job.tail()
+        documents, alerts = contents(client, "ratings-enriched"), contents(client, "unhappy-platinum-customers")
+    world.check_search(documents, alerts, outputs)
+
+
+def count(client: Client, index: str) -> int:
+    try:
+        client.indices.refresh(index=index)
+        return int(client.count(index=index)["count"])
+    except NotFoundError:
+        return 0
+
+
+def test_every_rating_is_a_document(world: World, server: Elasticsearch, outputs: Outputs, tmp_path: Path) -> None:
+    raw = {
+        "ELASTICSEARCH_RATINGS_INDEX": "ratings-raw",
+        "ELASTICSEARCH_GZIP": "true",
+        "ELASTICSEARCH_VERSIONED": "true",
+    }
+    world.rate(5000, anybody(world))
+    with Job(tmp_path, settings(world, server.url, **raw), processes=2) as job:
+        check(world, server, outputs, job)
+    world.check(outputs)
+    with Client(server.url) as client:
+        fine = sum(rating["stars"] != TOO_MANY_STARS for rating in world.ratings.values())
+        assert count(client, "ratings-raw") == fine
+        mapping = client.indices.get_mapping(index="ratings-enriched")["ratings-enriched"]["mappings"]
+        assert mapping["properties"]["@timestamp"] == {"type": "date"}
+        assert mapping["properties"]["stars"] == {"type": "byte"}
+
+
+def test_kills_of_the_job_and_of_elasticsearch_lose_nothing(
+    world: World, server: Elasticsearch, outputs: Outputs, tmp_path: Path
+) -> None:
+    job = Job(tmp_path, settings(world, server.url))
+    done = threading.Event()
+
+    def power_cuts() -> None:
+        for _ in range(SERVER_KILLS):
+            if done.wait(world.random.uniform(2, 6)):
+                return
+            server.kill()
+            time.sleep(1)
+            server.start()
+
+    cuts = threading.Thread(target=power_cuts)
+    cuts.start()
+    try:
+        for _ in range(KILLS):
+            with job:
+                world.rate(RATINGS // (KILLS + 1), anybody(world))
+                time.sleep(world.random.uniform(1, 4))
+                assert job.running(), job.tail()
+                job.kill()
+    finally:
+        if SERVER_KILLS <= KILLS:
+            cuts.join(120)
+        done.set()
+        cuts.join(120)
+    with job:
+        world.rate(RATINGS // (KILLS + 1), anybody(world))
+        check(world, server, outputs, job)
+    duplicates = world.check(outputs, duplicates=True)
+    print(
+        f"{KILLS} kills of the job, {SERVER_KILLS} of Elasticsearch, {len(world.ratings)} ratings; {dict(duplicates)}"
+    )
+
+
+def test_without_a_recovery_store_nothing_is_lost_either(
+    world: World, server: Elasticsearch, outputs: Outputs, tmp_path: Path
+) -> None:
+    job = Job(tmp_path, settings(world, server.url, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=False)
+    for _ in range(2):
+        with job:
+            world.rate(2000, anybody(world))
+            time.sleep(world.random.uniform(1.5, 3))
+            job.kill()
+    with job:
+        check(world, server, outputs, job)
+
+
+def test_an_absent_elasticsearch_holds_nothing_up(
+    world: World, server: Elasticsearch, outputs: Outputs, tmp_path: Path
+) -> None:
+    server.kill()
+    with Job(tmp_path, settings(world, server.url)) as job:
+        world.rate(5000, anybody(world))
+        outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running, deadline=20)
+        world.check(outputs)
+        assert job.stop() == [0], "a stop does not wait for it, either"
+    server.start()
+    with job:
+        check(world, server, outputs, job)
