@@ -18,6 +18,10 @@ run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR
 test: .venv/dev ## all tests; those of real servers need Java and Maven
 	$(BIN)/python -m pytest $(TESTS)
 
+soak: .venv/dev ## the tests of kills and outages at full length, about half an hour
+	KILLS=50 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 $(BIN)/python -m pytest -s --timeout 3000 \
+		tests/dataflows/test_search.py tests/dataflows/test_outage.py -k "kills or alerts_go_on"
+
 lint: .venv/dev ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -42,7 +46,8 @@ lock: .venv/dev ## resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 
 .venv/bin/python:
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.10, 3.11 or 3.12 is needed (bytewax has no wheels for 3.13+): install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null || { \
+		echo "Python 3.10, 3.11 or 3.12 is needed (bytewax has no wheels for 3.13): install one, then make PYTHON=python3.12 run"; exit 1; }
 	$(PYTHON) -m venv .venv
 
 .venv/runtime: requirements/runtime.txt | .venv/bin/python
@@ -55,4 +60,4 @@ lock: .venv/dev ## resolve the dependencies anew into requirements/
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/runtime
 
-.PHONY: help run test lint format servers bench docs lock
+.PHONY: help run test soak lint format servers bench docs lock
