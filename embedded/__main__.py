@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from embedded.branches import Branches
 from embedded.kafka import EmbeddedKafka, LibraryNotFoundError
 from embedded.run import run
 from embedded.topics import PARTITIONS
@@ -24,11 +25,13 @@ def main() -> int:
     options = _options()
     folder = Path(tempfile.mkdtemp(prefix="ratings-"))
     try:
-        with _stop_signals() as stop, EmbeddedKafka() as kafka:
+        with _stop_signals() as stop, EmbeddedKafka() as kafka, Branches() as branches:
             for topic, partitions in PARTITIONS.items():
                 kafka.create_topic(topic, partitions)
             with open_view(kafka.bootstrap) as view:
-                outcome = run(kafka.bootstrap, folder, view, rate=options.rate, seconds=options.seconds, stop=stop)
+                outcome = run(
+                    kafka.bootstrap, branches, folder, view, rate=options.rate, seconds=options.seconds, stop=stop
+                )
     except LibraryNotFoundError as error:
         print(error, file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -38,8 +39,10 @@ class Job:
     ``stop`` has not stopped it.
     """
 
-    def __init__(self, bootstrap: str, folder: Path, dataflow: str = DATAFLOW) -> None:
-        """Start the job and wait until it answers.
+    def __init__(
+        self, bootstrap: str, folder: Path, settings: Mapping[str, str] | None = None, dataflow: str = DATAFLOW
+    ) -> None:
+        """Start the job, with these settings beside, and wait until it answers.
 
         Raises:
             JobError: it ended, or did not answer within 60 s.
@@ -52,6 +55,7 @@ class Job:
             "BYTEWAX_DATAFLOW_API_PORT": str(self._port),
             "BYTEWAX_DATAFLOW_API_CACHE_PATH": str(folder),
             "PYTHONUNBUFFERED": "1",
+            **(settings or {}),
         }
         recovery = folder / "recovery"
         recovery.mkdir()

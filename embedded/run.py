@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaException
 
+from embedded.branches import Branches
 from embedded.feed import Feed, Pace
 from embedded.generate import CustomerChanges, Ratings
 from embedded.job import Job, JobError
@@ -43,12 +44,20 @@ class Outcome(NamedTuple):
 
 
 def run(
-    bootstrap: str, folder: Path, view: View, *, rate: float, seconds: float | None, stop: Callable[[], bool]
+    bootstrap: str,
+    branches: Branches,
+    folder: Path,
+    view: View,
+    *,
+    rate: float,
+    seconds: float | None,
+    stop: Callable[[], bool],
 ) -> Outcome:
     """Run the job on generated data until ``stop()``, or for so many seconds of ratings; then let it settle.
 
     Args:
         bootstrap: A Kafka with the empty topics of ``embedded.topics``.
+        branches: Where the job's branches write to.
         folder: An empty one, for the job's files.
         view: Shows the run.
         rate: Ratings a second.
@@ -56,6 +65,7 @@ def run(
         stop: Asked many times a second.
     """
     ledger, problems, held = Ledger(), list[str](), 0
+    totals = branches.totals()
     try:
         with Feed(bootstrap) as feed, Outputs(bootstrap) as outputs:
             changes = CustomerChanges()
@@ -63,8 +73,8 @@ def run(
                 feed.send(CUSTOMERS, change.key, change.value)
             feed.flush()
             view.status("starting the job")
-            with Job(bootstrap, folder) as job:
-                work = _Work(feed, outputs, job, ledger, view)
+            with Job(bootstrap, folder, branches.environment) as job:
+                work = _Work(feed, outputs, branches, job, ledger, view)
                 view.status("running: Ctrl-C ends" if seconds is None else f"running for {seconds:g} s")
                 work.produce(changes, rate, math.inf if seconds is None else seconds, stop)
                 view.status("ending: waiting for what is still under way")
@@ -75,17 +85,22 @@ def run(
                     problems.append(str(error))
                 job.stop()
                 work.take_late()
-                view.show(ledger.totals(), held)
+                totals = branches.totals()
+                view.show(ledger.totals() | totals, held)
                 view.status("ended")
     except (JobError, KafkaException) as error:
         problems.append(str(error))
-    return Outcome(ledger.summary(held), problems + ledger.disagreements(held))
+    for name, what in (("documents", "Elasticsearch"), ("rows", "S3")):
+        if totals[name] != ledger.enriched_ratings:
+            problems.append(f"{ledger.enriched_ratings} enriched ratings came out, but {totals[name]} {name} in {what}")
+    return Outcome(ledger.summary(held) | totals, problems + ledger.disagreements(held))
 
 
 class _Work:
-    def __init__(self, feed: Feed, outputs: Outputs, job: Job, ledger: Ledger, view: View) -> None:
+    def __init__(self, feed: Feed, outputs: Outputs, branches: Branches, job: Job, ledger: Ledger, view: View) -> None:
         self._feed = feed
         self._outputs = outputs
+        self._branches = branches
         self._job = job
         self._ledger = ledger
         self._view = view
@@ -107,8 +122,14 @@ class _Work:
         """Take what comes out until nothing is owed or held, or no longer than that may last."""
         self._feed.flush()
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while (self._ledger.outstanding or self._held_now()) and time.monotonic() < deadline:
+        while self._under_way() and time.monotonic() < deadline:
             self._turn()
+
+    def _under_way(self) -> bool:
+        if self._ledger.outstanding or self._held_now():
+            return True
+        totals = self._branches.totals()
+        return not totals["documents"] == totals["rows"] == self._ledger.enriched_ratings
 
     def take_late(self) -> None:
         """Take what came out at the very end: it should be nothing."""
@@ -121,7 +142,7 @@ class _Work:
         self._take()
         self._job.check()
         if self._view.due():
-            self._view.show(self._ledger.totals(), self._held_now())
+            self._view.show(self._ledger.totals() | self._branches.totals(), self._held_now())
 
     def _take(self) -> None:
         for output in self._outputs.read(_SLICE_SECONDS):

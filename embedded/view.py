@@ -17,8 +17,10 @@ from typing_extensions import Self
 from embedded.outputs import Alert
 
 _HEADLINE = (
-    "Ratings of flights joined with their customers: an embedded Kafka ({bootstrap}) and generated data.",
-    "On your own Kafka: KAFKA_BOOTSTRAP_SERVERS=host:9092 python -m bytewax.run dataflows.ratings (see README.md)",
+    "Ratings of flights joined with their customers, on generated data and stand-ins in this process: Kafka"
+    " ({bootstrap}), Elasticsearch, S3.",
+    "On your own: KAFKA_BOOTSTRAP_SERVERS=host:9092, ELASTICSEARCH_URL, S3_BUCKET (see README.md) and then"
+    " python -m bytewax.run dataflows.ratings",
 )
 _NEWEST_ALERTS = 12
 

@@ -10,7 +10,7 @@ JOBS = "tests.embedded.jobs"
 
 
 def start(folder: Path, name: str) -> Job:
-    return Job("127.0.0.1:1", folder, f"{JOBS}:{name}()")
+    return Job("127.0.0.1:1", folder, dataflow=f"{JOBS}:{name}()")
 
 
 def test_answers_and_ends_cleanly(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 SECONDS = 180
 ACCOUNT = re.compile(
     r"ratings (?P<ratings>\d+) enriched (?P<enriched>\d+) alerts (?P<alerts>\d+) "
-    r"dead-letters (?P<dead_letters>\d+) held (?P<held>\d+) lost (?P<lost>-?\d+)"
+    r"dead-letters (?P<dead_letters>\d+) held (?P<held>\d+) lost (?P<lost>-?\d+) "
+    r"documents (?P<documents>\d+) objects (?P<objects>\d+) rows (?P<rows>\d+)"
 )
 
 
@@ -59,6 +60,8 @@ def test_everything_comes_out() -> None:
     assert counts["dead_letters"] == (counts["ratings"] + counts["dead_letters"]) // 333
     assert counts["enriched"] == counts["ratings"] - counts["held"]
     assert counts["lost"] == 0
+    assert counts["documents"] == counts["rows"] == counts["enriched"]
+    assert counts["objects"] > 0
     assert 0.04 < counts["alerts"] / counts["ratings"] < 0.25
     shown = sum(line.startswith("alert: ") for line in lines)
     more = sum(int(found[1]) for line in lines if (found := re.fullmatch(r"and (\d+) more alerts", line)))

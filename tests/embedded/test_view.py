@@ -24,7 +24,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
         assert not view.due()
         view.show({"ratings": 10}, None)
     *headline, alert, rates = capsys.readouterr().out.splitlines()
-    assert "embedded Kafka (127.0.0.1:9092)" in headline[0]
+    assert "Kafka (127.0.0.1:9092)" in headline[0]
     assert "KAFKA_BOOTSTRAP_SERVERS" in headline[1]
     assert alert == "alert: stars 2, Ruthie Brockherst <rbrockherst1@ow.ly>, iOS: [red]meh[/red]"
     assert rates.startswith("ratings ")
