@@ -18,9 +18,10 @@ run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR
 test: .venv/dev ## all tests; those of real servers need Java and Maven
 	$(BIN)/python -m pytest $(TESTS)
 
-soak: .venv/dev ## the tests of kills and outages at full length, about half an hour
-	KILLS=50 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 $(BIN)/python -m pytest -s --timeout 3000 \
-		tests/dataflows/test_search.py tests/dataflows/test_outage.py -k "kills or alerts_go_on"
+soak: .venv/dev ## the tests of kills and outages at full length, about an hour
+	KILLS=50 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 ARCHIVE_KILLS=50 ARCHIVE_RATINGS=500000 \
+		$(BIN)/python -m pytest -s --timeout 3000 -k "kills or alerts_go_on" \
+		tests/dataflows/test_search.py tests/dataflows/test_outage.py tests/dataflows/test_archive.py
 
 lint: .venv/dev ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
@@ -42,8 +43,8 @@ docs: .venv/runtime ## write the settings table into the README
 
 lock: .venv/dev ## resolve the dependencies anew into requirements/
 	$(BIN)/pip install --quiet uv==0.13.9
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade pyproject.toml -o requirements/runtime.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --extra embedded pyproject.toml -o requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra embedded --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 
 .venv/bin/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null || { \

@@ -243,6 +243,54 @@ class Search(_Settings):
     )
 
 
+class Archive(_Settings):
+    """The archive branch: enriched ratings in objects of S3. Credentials and endpoint by the variables of AWS."""
+
+    bucket: str | None = Field(
+        None, alias="S3_BUCKET", min_length=3, description="the bucket; not set: the branch is off"
+    )
+    prefix: str = Field("ratings", alias="S3_PREFIX", description="what keys begin with")
+    region: str | None = Field(
+        None, alias="S3_REGION", description="the bucket's region; not set: AWS_REGION and the like"
+    )
+    key: str = Field(
+        "{prefix}/dt={year}-{month}-{day}/hr={hour}/{lane}-{sequence}.{ext}",
+        alias="S3_KEY",
+        description="template of keys: beside these names also fields of the record, as in `club={club_status}`; "
+        "times are those of the rating, in UTC",
+    )
+    format: Literal["parquet", "jsonl"] = Field(
+        "parquet", alias="S3_FORMAT", description="Parquet (zstd), or JSON lines (gzip)"
+    )
+    roll_bytes: int = Field(64 << 20, alias="S3_ROLL_BYTES", ge=1, description="an object is closed with so many bytes")
+    roll_rows: int = Field(10_000_000, alias="S3_ROLL_ROWS", ge=1, description="or so many rows")
+    roll_seconds: float = Field(
+        300, alias="S3_ROLL_SECONDS", ge=1, description="or so many seconds after its first row, without new rows, too"
+    )
+    max_open_objects: int = Field(
+        16, alias="S3_MAX_OPEN_OBJECTS", ge=1, le=1000, description="of a lane; the one that waited longest is closed"
+    )
+    max_buffer_bytes: int = Field(
+        128 << 20,
+        alias="S3_MAX_BUFFER_BYTES",
+        ge=1 << 20,
+        description="bytes that wait for S3; above it the flow is held back",
+    )
+    lanes: int = Field(
+        2, alias="S3_LANES", ge=1, le=16, description="objects written side by side; a recovery store is bound to it"
+    )
+    concurrency: int = Field(4, alias="S3_CONCURRENCY", ge=1, le=64, description="requests at a time")
+    addressing: Literal["auto", "path", "virtual"] = Field(
+        "auto", alias="S3_ADDRESSING", description="`path` for servers that do not know buckets as host names"
+    )
+    encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
+        None, alias="S3_ENCRYPTION", description="server-side encryption of objects"
+    )
+    kms_key: str | None = Field(None, alias="S3_KMS_KEY_ID", description="the key of it")
+    storage_class: str | None = Field(None, alias="S3_STORAGE_CLASS", description="such as `STANDARD_IA`")
+    tags: str | None = Field(None, alias="S3_TAGS", description="of objects, such as `team=flights&cost=7`")
+
+
 class Log(_Settings):
     """The log, on standard error."""
 
@@ -251,7 +299,7 @@ class Log(_Settings):
     )
 
 
-_COMPONENTS = (Kafka, Topics, Join, Alerts, Search, Log)
+_COMPONENTS = (Kafka, Topics, Join, Alerts, Search, Archive, Log)
 
 
 class Settings:
@@ -268,6 +316,7 @@ class Settings:
             self.join = Join()
             self.alerts = Alerts()
             self.search = Search()
+            self.archive = Archive()
             self.log = Log()
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None

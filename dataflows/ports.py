@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from threading import Event
@@ -12,7 +12,7 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 from confluent_kafka import KafkaException
 
-from dataflows import runtime, search
+from dataflows import archive, runtime, search
 from operators.batch import KEY_GROUPS, Batch, group_index
 from records import dead_letter
 from records.enriched import locate
@@ -37,8 +37,9 @@ class Ports:
     alerts: Sink[Messages]
     dead_letters: Sink[Messages]
     search: Sink[tuple[str, Iterable[Document]]] | None = None
+    archive: Sink[Any] | None = None  # batches of enriched ratings
     """The branches that are None are off."""
-    ticks: Source[tuple[str, Batch[Any]]] | None = None
+    ticks: Source[tuple[str, Batch[Any]]] = field(default_factory=lambda: TickSource(()))
     """Something for each key group each second, for the branches."""
     customers_loaded: Callable[[], None] = lambda: None
     """Called once the join has all customers that there were at the start."""
@@ -75,6 +76,7 @@ def connect(settings: Settings) -> Ports:
         alerts=sink(names.alerts, rejected=partial(rejected, "alerts")),
         dead_letters=sink(names.dead_letters),
         search=search.connect(settings.search, names.ratings, partial(KafkaWriter, names.dead_letters, config)),
+        archive=archive.connect(settings.archive),
         ticks=TickSource(tuple((key, Batch()) for key in KEY_GROUPS), stopping=runtime.stopping),
         customers_loaded=loaded.set,
     )

@@ -42,9 +42,13 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     op.output("enriched", each("enriched_message", enriched_json, enriched.to_message), ports.enriched)
     op.output("alerts", each("alert_message", alerts_json, enriched.to_message), ports.alerts)
     op.output("dead_letters", each("dead_letter_message", dead_letters, dead_letter.to_message), ports.dead_letters)
-    if ports.search and ports.ticks:
+
+    ticks = op.input("ticks", flow, ports.ticks)
+    if ports.search:
         documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json)
-        op.output("search", op.merge("search_ticks", documents, op.input("ticks", flow, ports.ticks)), ports.search)
+        op.output("search", op.merge("search_ticks", documents, ticks), ports.search)
+    if ports.archive:
+        op.output("archive", op.merge("archive_ticks", join.joined, ticks), ports.archive)
     return flow
 
 

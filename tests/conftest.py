@@ -8,10 +8,12 @@ import pytest
 
 from tests.servers import elasticsearch as elasticsearch_server
 from tests.servers import kafka as kafka_server
+from tests.servers import s3 as s3_server
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.kafka import Kafka
+from tests.servers.s3 import S3
 
-MARKERS = {"kafka_runs_here": "kafka", "elasticsearch_runs_here": "elasticsearch"}
+MARKERS = {"kafka_runs_here": "kafka", "elasticsearch_runs_here": "elasticsearch", "s3_runs_here": "s3"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,6 +55,19 @@ def elasticsearch(elasticsearch_runs_here: None, tmp_path_factory: pytest.TempPa
     """One real Elasticsearch for the session; a test that stops or kills its node starts one of its own."""
     with Elasticsearch(tmp_path_factory.mktemp("elasticsearch")) as elasticsearch:
         yield elasticsearch
+
+
+@pytest.fixture(scope="session")
+def s3_runs_here() -> None:
+    """Skip, or fail on CI, where a real S3 cannot run."""
+    require(s3_server.unavailable())
+
+
+@pytest.fixture(scope="session")
+def s3(s3_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """One real S3 for the session; a test that stops or kills its server starts one of its own."""
+    with S3(tmp_path_factory.mktemp("s3")) as s3:
+        yield s3
 
 
 @pytest.fixture

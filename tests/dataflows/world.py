@@ -36,6 +36,8 @@ class World:
     broken: dict[tuple[str, int, int], tuple[bytes | None, bytes | None]] = field(default_factory=dict)
     next_rating: int = 1
     too_many_stars: float = 0.0
+    bulk: int = 0
+    """So many bytes of noise are in each message."""
 
     def __post_init__(self) -> None:
         self.producer = Producer(
@@ -215,8 +217,13 @@ class World:
             "route_id": self.random.randrange(1, 9999),
             "rating_time": 1528800546808 + self.next_rating,
             "channel": pick(CHANNELS),
-            "message": pick(["meh", "(expletive deleted)", "why is it so difficult ? “ñ”", None]),
+            "message": self._message(),
         }
+
+    def _message(self) -> str | None:
+        if self.bulk:
+            return self.random.randbytes(self.bulk // 2).hex()
+        return self.random.choice(["meh", "(expletive deleted)", "why is it so difficult ? “ñ”", None])
 
     def _in_some_form(self, rating: Row) -> bytes:
         kind = self.random.random()

@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.servers import elasticsearch, kafka
+from tests.servers import elasticsearch, kafka, s3
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.java import SERVERS
 from tests.servers.kafka import Kafka
+from tests.servers.s3 import S3
+
+BUCKET = "ratings"
 
 NEXT = """\
 Kafka runs at {kafka.bootstrap} with the project's topics, all empty; its log: {kafka.log}
 Elasticsearch runs at {elasticsearch.url}, empty; its log: {elasticsearch.log}
+S3 runs at {s3.url} with the empty bucket {bucket}; its log: {s3.log}
 In another shell: source {env} && .venv/bin/python -m bytewax.run dataflows.ratings
 Ctrl-C here stops them and removes their data.
 """
@@ -60,15 +64,24 @@ def serve(folder: Path) -> str | None:
         with tempfile.TemporaryDirectory(dir=runs, prefix="servers-") as data, ExitStack() as servers:
             kafka = servers.enter_context(Kafka(Path(data) / "kafka"))
             elasticsearch = servers.enter_context(Elasticsearch(Path(data) / "elasticsearch"))
+            s3 = servers.enter_context(S3(Path(data) / "s3"))
             create_topics(kafka)
+            s3.create_bucket(BUCKET)
+            variables = {
+                "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+                "ELASTICSEARCH_URL": elasticsearch.url,
+                "S3_BUCKET": BUCKET,
+                **s3.environment,
+            }
             env = folder / "env"
-            with exported(env, {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "ELASTICSEARCH_URL": elasticsearch.url}):
-                sys.stdout.write(NEXT.format(kafka=kafka, elasticsearch=elasticsearch, env=env))
+            with exported(env, variables):
+                sys.stdout.write(NEXT.format(kafka=kafka, elasticsearch=elasticsearch, s3=s3, bucket=BUCKET, env=env))
                 sys.stdout.flush()
-                while kafka.running() and elasticsearch.running():
+                while True:
+                    for name, server in (("Kafka", kafka), ("Elasticsearch", elasticsearch), ("S3", s3)):
+                        if not server.running():
+                            return f"{name} ended by itself; {server.tail()}"
                     time.sleep(0.5)
-                name, ended = ("Elasticsearch", elasticsearch) if kafka.running() else ("Kafka", kafka)
-                return f"{name} ended by itself; {ended.tail()}"
     except KeyboardInterrupt:
         return None
 
@@ -78,7 +91,7 @@ def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
     parser.add_argument("--folder", type=Path, default=SERVERS, help="for data and the file `env` (%(default)s)")
     options = parser.parse_args()
-    return kafka.unavailable() or elasticsearch.unavailable() or serve(options.folder.resolve())
+    return kafka.unavailable() or elasticsearch.unavailable() or s3.unavailable() or serve(options.folder.resolve())
 
 
 if __name__ == "__main__":

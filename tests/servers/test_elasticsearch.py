@@ -1,7 +1,5 @@
-"""The real Elasticsearch: what it keeps, what it refuses, and the command that runs it for a person."""
+"""The real Elasticsearch: what it keeps, and what it refuses."""
 
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +9,6 @@ import pytest
 from elasticsearch import Elasticsearch as Client
 
 from tests.servers.elasticsearch import Elasticsearch
-from tests.servers.java import ROOT
 
 # One thread that writes, one place in its queue: ten shards at once are too many.
 TIGHT = {"node.processors": 1, "thread_pool.write.queue_size": 1}
@@ -78,22 +75,3 @@ def test_a_failed_start_shows_the_log(elasticsearch_runs_here: None, tmp_path: P
     with pytest.raises(RuntimeError, match=r"(?s)ended while starting.*elasticsearch.log ends with.*node.nonsense"):
         elasticsearch.start()
     assert not elasticsearch.running()
-
-
-def test_servers_for_a_person(kafka_runs_here: None, elasticsearch_runs_here: None, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.servers", "--folder", str(tmp_path)]
-    servers = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert servers.stdout is not None
-        printed = [servers.stdout.readline() for _ in range(4)]
-        shell = f'source {tmp_path / "env"} && echo "$ELASTICSEARCH_URL"'
-        sourced = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
-        url = sourced.stdout.strip()
-        assert url in printed[1]
-        assert Client(url).ping()
-        servers.terminate()
-        assert servers.wait(60) == 0
-        assert sorted(tmp_path.rglob("*")) == [tmp_path / "run"]
-    finally:
-        servers.terminate()  # not kill: it stops its servers
-        servers.wait(60)

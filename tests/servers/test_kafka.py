@@ -1,7 +1,5 @@
-"""The real Kafka: what it keeps, whom it refuses, and the command that runs it for a person."""
+"""The real Kafka: what it keeps, and whom it refuses."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +8,6 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # public, not re-exported
 
-from tests.servers.java import ROOT
 from tests.servers.kafka import Kafka
 
 
@@ -113,30 +110,3 @@ def test_a_failed_start_shows_the_log(kafka_runs_here: None, tmp_path: Path) -> 
     with pytest.raises(RuntimeError, match=r"(?s)ended while starting.*kafka.log ends with.*nonsense"):
         kafka.start()
     assert not kafka.running()
-
-
-def test_servers_for_a_person(kafka_runs_here: None, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.servers", "--folder", str(tmp_path)]
-    servers = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert servers.stdout is not None
-        printed = [servers.stdout.readline() for _ in range(3)]
-        shell = f'source {tmp_path / "env"} && echo "$KAFKA_BOOTSTRAP_SERVERS"'
-        sourced = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True)
-        bootstrap = sourced.stdout.strip()
-        assert bootstrap in printed[0]
-        topics = Producer({"bootstrap.servers": bootstrap}).list_topics(timeout=10).topics
-        ours = {name: len(topic.partitions) for name, topic in topics.items() if not name.startswith("__")}
-        assert ours == {
-            "ratings": 4,
-            "asgard.demo.CUSTOMERS": 4,
-            "ratings-with-customer-data": 4,
-            "UNHAPPY_PLATINUM_CUSTOMERS": 4,
-            "ratings-dead-letters": 1,
-        }
-        servers.terminate()
-        assert servers.wait(60) == 0
-        assert sorted(tmp_path.rglob("*")) == [tmp_path / "run"]
-    finally:
-        servers.terminate()  # not kill: it stops its broker
-        servers.wait(60)

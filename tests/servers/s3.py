@@ -1,0 +1,118 @@
+"""S3: one versitygw on a free port of 127.0.0.1, which keeps buckets as folders and objects as files."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from botocore.exceptions import BotoCoreError, ClientError
+from typing_extensions import Self
+
+from embedded.s3 import ACCESS_KEY, REGION, SECRET_KEY, Endpoint
+from tests.servers.java import SERVERS
+from tests.servers.process import Process, free_ports
+
+MODULE = "github.com/versity/versitygw/cmd/versitygw"
+VERSION = "v1.7.0"
+BINARY = SERVERS / "versitygw" / f"versitygw-{VERSION}"
+
+
+def unavailable() -> str | None:
+    """The reason why a real S3 cannot run here; None where it can."""
+    if shutil.which("go") is None and not BINARY.exists():
+        return "the real S3 is built by Go: no `go` on the PATH"
+    return None
+
+
+def binary() -> Path:
+    """The server's executable; built at the first call, in about two minutes, at once afterwards.
+
+    Raises:
+        RuntimeError: the build failed; the message has what Go printed.
+    """
+    if not BINARY.exists():
+        BINARY.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BINARY.parent, prefix="unfinished-") as unfinished:
+            build = subprocess.run(
+                ["go", "install", f"{MODULE}@{VERSION}"],
+                env={**os.environ, "GOBIN": unfinished},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            if build.returncode:
+                raise RuntimeError(f"Go could not build {MODULE} {VERSION}:\n{build.stdout}")
+            # It exists only complete; of two processes that built it, the second replaces it with the same.
+            (Path(unfinished) / "versitygw").replace(BINARY)
+    return BINARY
+
+
+class S3(Endpoint):
+    """A real S3 server that keeps everything in `folder`: data and `s3.log`.
+
+    It can be stopped, killed and started again: on the same data, the same port. Since keys are paths of files, there
+    cannot be both `a` and `a/b`.
+
+    Args:
+        folder: is made when it does not exist; on a file system with extended attributes, where metadata are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.log = self.folder / "s3.log"
+        (port,) = free_ports(1)
+        super().__init__(f"http://127.0.0.1:{port}")
+        self._process = Process("S3", self.log)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The server's process id; RuntimeError when it does not run."""
+        return self._process.pid
+
+    def running(self) -> bool:
+        """Whether the server was started and has not ended."""
+        return self._process.running()
+
+    def start(self) -> None:
+        """Start the server, on the data it finds; return when it answers.
+
+        Raises:
+            RuntimeError: it runs already, or it does not start; the message has the end of its log.
+        """
+        data = self.folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        account = ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--region", REGION]
+        # Connections are kept open between requests, as by every large S3.
+        options = ["--port", self.url.removeprefix("http://"), "--quiet", "--keep-alive"]
+        self._process.start([str(binary()), *account, *options, "posix", str(data)], self._ready)
+
+    def stop(self) -> None:
+        """Shut the server down in order (SIGTERM)."""
+        self._process.stop()
+
+    def kill(self) -> None:
+        """Kill the server (SIGKILL): nothing is flushed, no client is told."""
+        self._process.kill()
+
+    def tail(self) -> str:
+        """The end of the server's log, under a line that names the file."""
+        return self._process.tail()
+
+    def _ready(self) -> bool:
+        try:
+            self.client().list_buckets()
+        except (BotoCoreError, ClientError):
+            return False
+        return True
