@@ -4,6 +4,7 @@ Nothing here talks to a server.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -29,14 +30,18 @@ OpType = Literal["index", "create"]
 
 def operation(document: Document, op_type: OpType = "index") -> bytes:
     """The two lines of a bulk body that index a document."""
-    version = b"" if document.version is None else b',"version":%d,"version_type":"external_gte"' % document.version
-    return b'{"%s":{"_index":%s,"_id":%s%s}}\n%s\n' % (
-        op_type.encode(),
-        _quote(document.target),
-        _quote(document.id),
-        version,
-        document.body,
-    )
+    target, document_id, body, version = document
+    action = _action(op_type, target)
+    # Most ids are numbers or the like, and need no JSON encoder.
+    quoted = b'"%s"' % document_id.encode() if document_id.isalnum() else _quote(document_id)
+    if version is None:
+        return b"%s%s}}\n%s\n" % (action, quoted, body)
+    return b'%s%s,"version":%d,"version_type":"external_gte"}}\n%s\n' % (action, quoted, version, body)
+
+
+@lru_cache(maxsize=1024)
+def _action(op_type: OpType, target: str) -> bytes:
+    return b'{"%s":{"_index":%s,"_id":' % (op_type.encode(), _quote(target))
 
 
 def source(operation: bytes) -> tuple[str, bytes]:

@@ -23,8 +23,8 @@ from tests.servers.s3 import S3
 CUSTOMERS = 1000
 
 # `make soak` asks for more of everything.
-RATINGS = int(os.environ.get("ARCHIVE_RATINGS", "40000"))
-KILLS = int(os.environ.get("ARCHIVE_KILLS", "4"))
+RATINGS = int(os.environ.get("ARCHIVE_RATINGS", "30000"))
+KILLS = int(os.environ.get("ARCHIVE_KILLS", "3"))
 
 
 @pytest.fixture
@@ -104,8 +104,8 @@ def unfinished(s3: S3, bucket: str) -> list[Any]:
 def test_kills_leave_each_rating_in_one_object(
     world: World, s3: S3, bucket: str, outputs: Outputs, tmp_path: Path, form: str, processes: list[int]
 ) -> None:
-    # Parts go up when they have 5 MiB: a bulky message makes them.
-    world.bulk = 3000
+    # Parts go up when they have 5 MiB: bulky messages make them.
+    world.bulk = 120_000_000 // RATINGS
     variables = settings(
         world, s3, bucket, S3_FORMAT=form, S3_ROLL_SECONDS="6", S3_LANES="2", S3_ROLL_BYTES=str(12 << 20)
     )
@@ -113,7 +113,7 @@ def test_kills_leave_each_rating_in_one_object(
         count = processes[min(number * len(processes) // KILLS, len(processes) - 1)]
         with Job(tmp_path, variables, processes=count) as job:
             world.rate(RATINGS // (KILLS + 1), anybody(world))
-            time.sleep(world.random.uniform(1, 6))
+            time.sleep(world.random.uniform(1, 5))
             assert job.running(), job.tail()
             job.kill()
     with Job(tmp_path, variables, processes=processes[-1]) as job:
