@@ -225,7 +225,7 @@ class Search(_Settings):
         64 << 20,
         alias="ELASTICSEARCH_MAX_BUFFER_BYTES",
         ge=1 << 16,
-        description="documents that wait for an answer, in bytes; above it the flow is held back",
+        description="waiting documents in bytes, compressed after a second; above it the job is held back",
     )
     concurrency: int = Field(2, alias="ELASTICSEARCH_CONCURRENCY", ge=1, le=16, description="bulk requests in flight")
     bulk_bytes: int = Field(

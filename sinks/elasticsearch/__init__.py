@@ -116,7 +116,7 @@ class _Lane(StatefulSinkPartition[Iterable[Document], State]):
         if rejected:
             self._sink.reject(rejected)
         self._chunks = deque(chunk for chunk in self._chunks if not chunk.answered)
-        return [chunk.pack() for chunk in self._chunks]
+        return [self._senders.keep(chunk) for chunk in self._chunks]
 
     @override
     def close(self) -> None:

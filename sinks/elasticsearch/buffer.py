@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 import zstandard
@@ -17,31 +17,51 @@ class Chunk:
 
     def __init__(self, packed: bytes | None = None) -> None:
         """An empty chunk, or one from a snapshot."""
-        self.operations: list[bytes] = _unpack(packed) if packed else []
-        self.bytes = sum(map(len, self.operations))
-        self.born = time.monotonic()
+        self._operations: list[bytes] = []
+        self._packed = packed
         self.closed = packed is not None
         """Nothing is added any more."""
+        self.taken = False
+        """A thread is sending it."""
         self.answered = False
         self.rejected: list[tuple[bytes, Rejection]] = []
         """Operations that Elasticsearch will never take, once answered."""
-        self._packed = packed
+        self.born = time.monotonic()
+        operations = _unpack(packed) if packed else []
+        self.documents = len(operations)
+        self.bytes = sum(map(len, operations))
+        """Of a request that sends it."""
 
-    def add(self, operations: Iterable[bytes]) -> int:
-        """Add operations; how many bytes they are."""
-        before = len(self.operations)
-        self.operations += operations
-        added = sum(map(len, self.operations[before:]))
-        self.bytes += added
+    @property
+    def held(self) -> int:
+        """Bytes of memory that it takes: compressed, unless it is new or on its way."""
+        return (self.bytes if self._operations else 0) + len(self._packed or b"")
+
+    def add(self, operations: Sequence[bytes]) -> None:
+        """Add operations."""
+        self._operations += operations
+        self.documents += len(operations)
+        self.bytes += sum(map(len, operations))
         self.closed = self.bytes >= _CHUNK_BYTES
-        return added
+
+    def take(self) -> list[bytes]:
+        """The operations, to be sent; from then on they are kept."""
+        self.taken = True
+        if not self._operations:
+            self._operations = _unpack(self._packed or b"")
+        return self._operations
 
     def pack(self) -> bytes:
         """The chunk for a snapshot: closed, and compressed once, however often it is asked for."""
         self.closed = True
         if self._packed is None:
-            self._packed = zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(self.operations))
+            self._packed = zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(self._operations))
         return self._packed
+
+    def shrink(self) -> None:
+        """Keep a chunk that is packed in that form only, until it is taken."""
+        if self._packed is not None and not self.taken:
+            self._operations = []
 
 
 class Queue:
@@ -60,14 +80,14 @@ class Queue:
         return time.monotonic() - self._chunks[0].born if self._chunks else 0.0
 
     def head(self, limit: int) -> list[Chunk]:
-        """The first chunks, closed: one, and as many more as have ``limit`` bytes together."""
+        """The first chunks, closed and taken: one, and as many more as have ``limit`` bytes together."""
         chunks = list[Chunk]()
         size = 0
         for chunk in self._chunks:
             size += chunk.bytes
             if chunks and size > limit:
                 break
-            chunk.closed = True
+            chunk.closed = chunk.taken = True
             chunks.append(chunk)
         return chunks
 

@@ -45,7 +45,8 @@ class Sending:
     bulk_seconds: float = 1.0
     """A bulk request is sent when it has so many bytes, or its oldest document is so old."""
     max_buffer_bytes: int = 64 << 20
-    """Documents not answered yet have so many bytes at most; then writing waits."""
+    """Documents not answered yet have so many bytes of memory at most; then writing waits. They are compressed with the
+    first snapshot, to a fifth or so."""
     max_retries: int | None = None
     """A document is sent again so often and then rejected; None: without limit."""
 
@@ -71,7 +72,7 @@ class Senders:
     def enqueue(self, lane: int, chunk: Chunk) -> None:
         """Send a chunk that came out of a snapshot."""
         with self._lock:
-            self._append(lane, chunk, chunk.bytes, len(chunk.operations))
+            self._append(lane, chunk)
 
     def add(self, lane: int, last: Chunk | None, operations: Sequence[bytes]) -> Chunk:
         """Add operations to the lane's last chunk, or to a new one if that is closed; the chunk.
@@ -84,12 +85,24 @@ class Senders:
         room = self._sending.max_buffer_bytes
         self._wait(lambda: self._bytes < room or self._stopping(), "the buffer is full")
         with self._lock:
-            if last is not None and not last.closed:
-                self._account(lane, last.add(operations), len(operations))
-                return last
-            chunk = Chunk()
-            self._append(lane, chunk, chunk.add(operations), len(operations))
-            return chunk
+            if last is None or last.closed:
+                chunk = Chunk()
+                chunk.add(operations)
+                self._append(lane, chunk)
+                return chunk
+            before = last.bytes
+            last.add(operations)
+            self._grow(lane, last.bytes - before, len(operations))
+            return last
+
+    def keep(self, chunk: Chunk) -> bytes:
+        """A chunk for a snapshot; what is not on its way is kept in this form alone."""
+        packed = chunk.pack()
+        with self._lock:
+            before = chunk.held
+            chunk.shrink()
+            self._hold(chunk.held - before)
+        return packed
 
     def wait_for(self, chunks: Iterable[Chunk], seconds: float) -> bool:
         """Wait until the chunks are answered; whether they are.
@@ -126,19 +139,23 @@ class Senders:
                     report = time.monotonic() + _REPORT_SECONDS
         self.check()
 
-    def _append(self, lane: int, chunk: Chunk, size: int, documents: int) -> None:
+    def _append(self, lane: int, chunk: Chunk) -> None:
         self._queues[lane % len(self._queues)].append(chunk)
-        self._account(lane, size, documents)
+        self._grow(lane, chunk.bytes, chunk.documents)
+        self._hold(chunk.held - chunk.bytes)
 
-    def _account(self, lane: int, size: int, documents: int) -> None:
+    def _grow(self, lane: int, size: int, documents: int) -> None:
         queue = self._queues[lane % len(self._queues)]
-        woken = queue.bytes == 0 or queue.bytes + size >= self._sending.bulk_bytes
+        due = queue.bytes == 0 or queue.bytes + size >= self._sending.bulk_bytes
         queue.bytes += size
+        self._hold(size)
+        _buffered_documents.inc(documents)
+        if due:
+            self._work.notify_all()
+
+    def _hold(self, size: int) -> None:
         self._bytes += size
         _buffered_bytes.inc(size)
-        _buffered_documents.inc(documents)
-        if woken:
-            self._work.notify_all()
 
     # What follows runs in the threads.
 
@@ -152,9 +169,8 @@ class Senders:
                     queue.remove(chunks)
                     for chunk in chunks:
                         chunk.answered = True
-                        self._bytes -= chunk.bytes
-                        _buffered_bytes.dec(chunk.bytes)
-                        _buffered_documents.dec(len(chunk.operations))
+                        self._hold(-chunk.held)
+                        _buffered_documents.dec(chunk.documents)
                     self._answers.notify_all()
         except Exception as error:
             self._failure = f"Elasticsearch refuses documents: {error}"
@@ -172,7 +188,7 @@ class Senders:
 
     def _deliver(self, client: Elasticsearch, chunks: list[Chunk]) -> bool:
         """Send chunks until all their documents are answered; whether they are, or the thread is to end before."""
-        waiting = [(chunk, operation) for chunk in chunks for operation in chunk.operations]
+        waiting = [(chunk, operation) for chunk in chunks for operation in self._take(chunk)]
         attempt, report = 0, 0.0
         while not self._closed.is_set():
             why = self._put_templates(client)
@@ -203,6 +219,13 @@ class Senders:
             # Full jitter: those who were refused together do not come back together.
             self._closed.wait(random.uniform(0, min(_LONGEST_REST, _FIRST_REST * 2 ** min(attempt, 10))))
         return False
+
+    def _take(self, chunk: Chunk) -> list[bytes]:
+        with self._lock:
+            before = chunk.held
+            operations = chunk.take()
+            self._hold(chunk.held - before)
+            return operations
 
     def _reject(self, chunk: Chunk, operation: bytes, rejection: Rejection) -> None:
         chunk.rejected.append((operation, rejection))
