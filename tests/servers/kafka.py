@@ -7,15 +7,13 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from typing_extensions import Self
 
 from tests.servers.java import class_path, unavailable
-from tests.servers.process import Process, free_ports
+from tests.servers.process import Server, free_ports
 
 __all__ = ["Kafka", "unavailable"]
 
@@ -48,7 +46,7 @@ broker.heartbeat.interval.ms=500
 """
 
 
-class Kafka:
+class Kafka(Server):
     """A real Kafka that keeps everything in `folder`: data, settings and `kafka.log`.
 
     It can be stopped, killed and started again: on the same data, the same ports.
@@ -61,13 +59,11 @@ class Kafka:
     """
 
     def __init__(self, folder: Path, *, sasl_users: Mapping[str, str] | None = None, full_speed: bool = False) -> None:
-        self.folder = folder.resolve()
-        self.log = self.folder / "kafka.log"
+        super().__init__("Kafka", folder)
         self._port, sasl, controller = free_ports(3)
         self.bootstrap = f"127.0.0.1:{self._port}"
         self.sasl_bootstrap = f"127.0.0.1:{sasl}" if sasl_users else None
         self._full_speed = full_speed
-        self._process = Process("Kafka", self.log)
         self._properties = PROPERTIES.format(data=self.folder / "data", controller=controller)
         listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller}"
         if sasl_users:
@@ -79,24 +75,6 @@ class Kafka:
                 f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};\n"
             )
         self._properties += f"listeners={listeners}\n"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int:
-        """The broker's process id; RuntimeError when it does not run."""
-        return self._process.pid
-
-    def running(self) -> bool:
-        """Whether the broker was started and has not ended."""
-        return self._process.running()
 
     def start(self) -> None:
         """Start the broker, on the data it finds; return when it serves every partition.
@@ -111,18 +89,6 @@ class Kafka:
         quick = () if self._full_speed else QUICK_START
         main = ["-cp", class_path("kafka"), "kafka.Kafka", str(settings)]
         self._process.start([*java, *quick, *main], self._ready)
-
-    def stop(self) -> None:
-        """Shut the broker down in order (SIGTERM)."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """Kill the broker (SIGKILL): nothing is flushed, no client is told."""
-        self._process.kill()
-
-    def tail(self) -> str:
-        """The end of the broker's log, under a line that names the file."""
-        return self._process.tail()
 
     def admin(self) -> AdminClient:
         """A new client for the administration of this broker."""

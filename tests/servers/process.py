@@ -5,8 +5,12 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
+
+from typing_extensions import Self
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
@@ -104,3 +108,53 @@ class Process:
         """The last lines of its log, under a line that names the file."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return f"{self.log} ends with:\n" + "\n".join(text.splitlines()[-lines:])
+
+
+class Server(ABC):
+    """A server of one process that keeps everything in `folder`, its log in `folder/NAME.log`.
+
+    A context starts and stops it. It can be stopped, killed and started again: on the same data, the same ports.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.log = self.folder / f"{name.lower()}.log"
+        self._process = Process(name, self.log)
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it, on the data it finds; return when it serves.
+
+        Raises:
+            RuntimeError: it runs already, or it does not start; the message has the end of its log.
+        """
+
+    @property
+    def pid(self) -> int:
+        """Its process id; RuntimeError when it does not run."""
+        return self._process.pid
+
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process.running()
+
+    def stop(self) -> None:
+        """Shut it down in order (SIGTERM)."""
+        self._process.stop()
+
+    def kill(self) -> None:
+        """Kill it (SIGKILL): nothing is flushed, no client is told."""
+        self._process.kill()
+
+    def tail(self) -> str:
+        """The end of its log, under a line that names the file."""
+        return self._process.tail()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -5,14 +5,12 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 from botocore.exceptions import BotoCoreError, ClientError
-from typing_extensions import Self
 
 from embedded.s3 import ACCESS_KEY, REGION, SECRET_KEY, Endpoint
 from tests.servers.java import SERVERS
-from tests.servers.process import Process, free_ports
+from tests.servers.process import Server, free_ports
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw"
 VERSION = "v1.7.0"
@@ -50,7 +48,7 @@ def binary() -> Path:
     return BINARY
 
 
-class S3(Endpoint):
+class S3(Server, Endpoint):
     """A real S3 server that keeps everything in `folder`: data and `s3.log`.
 
     It can be stopped, killed and started again: on the same data, the same port. Since keys are paths of files, there
@@ -61,29 +59,9 @@ class S3(Endpoint):
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
-        self.log = self.folder / "s3.log"
+        Server.__init__(self, "S3", folder)
         (port,) = free_ports(1)
-        super().__init__(f"http://127.0.0.1:{port}")
-        self._process = Process("S3", self.log)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int:
-        """The server's process id; RuntimeError when it does not run."""
-        return self._process.pid
-
-    def running(self) -> bool:
-        """Whether the server was started and has not ended."""
-        return self._process.running()
+        Endpoint.__init__(self, f"http://127.0.0.1:{port}")
 
     def start(self) -> None:
         """Start the server, on the data it finds; return when it answers.
@@ -97,18 +75,6 @@ class S3(Endpoint):
         # Connections are kept open between requests, as by every large S3.
         options = ["--port", self.url.removeprefix("http://"), "--quiet", "--keep-alive"]
         self._process.start([str(binary()), *account, *options, "posix", str(data)], self._ready)
-
-    def stop(self) -> None:
-        """Shut the server down in order (SIGTERM)."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """Kill the server (SIGKILL): nothing is flushed, no client is told."""
-        self._process.kill()
-
-    def tail(self) -> str:
-        """The end of the server's log, under a line that names the file."""
-        return self._process.tail()
 
     def _ready(self) -> bool:
         try:

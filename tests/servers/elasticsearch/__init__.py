@@ -3,13 +3,10 @@
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
-from types import TracebackType
 from urllib.request import urlopen
 
-from typing_extensions import Self
-
 from tests.servers.elasticsearch.home import home, unavailable
-from tests.servers.process import Process, free_ports
+from tests.servers.process import Server, free_ports
 
 __all__ = ["Elasticsearch", "unavailable"]
 
@@ -27,7 +24,7 @@ SETTINGS = {
 }
 
 
-class Elasticsearch:
+class Elasticsearch(Server):
     """A real Elasticsearch that keeps everything in `folder`: data and `elasticsearch.log`.
 
     It can be stopped, killed and started again: on the same data, the same port. What Maven Central does not have
@@ -42,12 +39,10 @@ class Elasticsearch:
     def __init__(
         self, folder: Path, *, settings: Mapping[str, str | int] | None = None, full_speed: bool = False
     ) -> None:
-        self.folder = folder.resolve()
-        self.log = self.folder / "elasticsearch.log"
+        super().__init__("Elasticsearch", folder)
         port, transport = free_ports(2)
         self.url = f"http://127.0.0.1:{port}"
         self._full_speed = full_speed
-        self._process = Process("Elasticsearch", self.log)
         self._settings: dict[str, object] = {
             **SETTINGS,
             "path.data": self.folder / "data",
@@ -56,24 +51,6 @@ class Elasticsearch:
             "transport.port": transport,
             **(settings or {}),
         }
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int:
-        """The node's process id; RuntimeError when it does not run."""
-        return self._process.pid
-
-    def running(self) -> bool:
-        """Whether the node was started and has not ended."""
-        return self._process.running()
 
     def start(self) -> None:
         """Start the node, on the data it finds; return when every index of it can be written and read.
@@ -91,18 +68,6 @@ class Elasticsearch:
         main = ["-cp", f"{where}/classes:{where}/lib/*", "servers.Launcher", str(where)]
         settings = [f"{name}={value}" for name, value in self._settings.items()]
         self._process.start([*java, *main, *settings], self._ready)
-
-    def stop(self) -> None:
-        """Shut the node down in order (SIGTERM)."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """Kill the node (SIGKILL): nothing is flushed, no client is told."""
-        self._process.kill()
-
-    def tail(self) -> str:
-        """The end of the node's log, under a line that names the file."""
-        return self._process.tail()
 
     def _ready(self) -> bool:
         try:
