@@ -1,1 +1,1 @@
-"""The project and a plain loop drain the same backlog from a real Kafka, side by side: `python -m benchmarks`."""
+"""The project beside its rivals, on a real Kafka and a real Elasticsearch: `python -m benchmarks`."""

@@ -1,63 +1,46 @@
-"""Run the benchmark: `python -m benchmarks --help`."""
+"""Run the benchmarks: `python -m benchmarks --help`."""
 
 import argparse
 import signal
 import sys
-import tempfile
-from pathlib import Path
 
-from benchmarks import report
-from benchmarks.backlog import fill
-from benchmarks.contestants import LOOP, Contestant, project
-from benchmarks.data import Data
-from benchmarks.measure import Run, measure
-from benchmarks.verify import Verifier
-from tests.servers.java import ROOT
-from tests.servers.kafka import Kafka, unavailable
+from benchmarks import kafka
+from benchmarks.elasticsearch import compare as elasticsearch
+from benchmarks.results import RESULTS, write
+from benchmarks.s3 import compare as s3
+from tests.servers.elasticsearch import unavailable as elasticsearch_unavailable
+from tests.servers.kafka import unavailable as kafka_unavailable
+from tests.servers.s3 import unavailable as s3_unavailable
 
-RESULTS = ROOT / ".bench"
-
-
-def compare(data: Data, rounds: int, ours: Contestant, rival: Contestant) -> list[Run]:
-    """Let both drain the same backlog in turn, `rounds` times; print every run."""
-    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
-        print(f"writing {data.customers:,} customers and {data.ratings:,} ratings", flush=True)
-        verifier = Verifier(data, fill(kafka, data))
-        print(report.HEADER)
-        # The first run of all meets a broker that has served nobody yet: it counts for no one.
-        print(report.line(measure(kafka, rival, data.ratings, verifier), "(warm-up)"), flush=True)
-        runs = []
-        for number in range(1, rounds + 1):
-            for contestant in (ours, rival):
-                run = measure(kafka, contestant, data.ratings, verifier)
-                print(report.line(run, f"{contestant.name} {number}"), flush=True)
-                runs.append(run)
-        return runs
+COMPARISONS = {"kafka": kafka.compare, "elasticsearch": elasticsearch.compare, "s3": s3.compare}
 
 
 def main() -> str | None:
-    """Measure, print the table, write it to a file; the reason why not ends the process with 1."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="the project and a plain loop")
-    parser.add_argument("--ratings", type=int, default=1_000_000, help="the backlog (%(default)s)")
-    parser.add_argument("--customers", type=int, default=100_000, help="all known (%(default)s)")
+    """Measure, print the tables, write them to files; the reason why not ends the process with 1."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="the project and its rivals")
+    parser.add_argument("comparison", nargs="?", choices=[*COMPARISONS, "all"], default="all", help="%(default)s")
+    parser.add_argument("--ratings", type=int, default=1_000_000, help="kafka: the backlog (%(default)s)")
+    parser.add_argument("--customers", type=int, default=100_000, help="kafka: all known (%(default)s)")
+    parser.add_argument("--processes", type=int, default=1, help="kafka: of the project, as a cluster (%(default)s)")
+    parser.add_argument("--documents", type=int, default=200_000, help="elasticsearch: of one run (%(default)s)")
+    parser.add_argument("--rows", type=int, default=300_000, help="s3: of one run (%(default)s)")
+    parser.add_argument("--backlog", type=int, default=200_000, help="s3: ratings for the main job (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each (%(default)s)")
-    parser.add_argument("--processes", type=int, default=1, help="of the project, as a cluster (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the data (%(default)s)")
     options = parser.parse_args()
-    if reason := unavailable():
+    chosen = list(COMPARISONS) if options.comparison == "all" else [options.comparison]
+    reason = kafka_unavailable()  # all need it
+    if reason is None and "elasticsearch" in chosen:
+        reason = elasticsearch_unavailable()
+    if reason is None and "s3" in chosen:
+        reason = s3_unavailable()
+    if reason is not None:
         return reason
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     RESULTS.mkdir(exist_ok=True)
-    ours = project(options.processes)
-    runs = compare(Data(options.seed, options.ratings, options.customers), options.rounds, ours, LOOP)
-    summary = {
-        contestant.name: report.medians([run for run in runs if run.contestant == contestant.name])
-        for contestant in (ours, LOOP)
-    }
-    for name, run in summary.items():
-        print(report.line(run, f"{name} median"))
-    print(report.ratios(summary[ours.name], summary[LOOP.name]))
-    print(f"written to {report.write(RESULTS, vars(options), runs, summary)}")
+    for name in chosen:
+        numbers = COMPARISONS[name](options)
+        print(f"written to {write(name, vars(options), numbers)}", flush=True)
     return None
 
 

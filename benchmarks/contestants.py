@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.servers.process import free_ports
@@ -18,10 +18,14 @@ class Contestant:
     Args:
         name: for the table.
         commands: prepares a run in an empty folder and returns the commands to run, one a process.
+        env: settings of its own, beside those of all.
+        left: how much more there is to wait for, beside the topics of all: records to come, or seconds.
     """
 
     name: str
     commands: Callable[[Path], list[Command]]
+    env: Mapping[str, str] = field(default_factory=dict)
+    left: Callable[[], int] = lambda: 0
 
 
 def project(processes: int) -> Contestant:

@@ -49,6 +49,18 @@ class Data:
             "update_ts": "2018-06-12T11:47:30Z",
         }
 
+    def known(self, number: int) -> dict[str, Any]:
+        """What the join takes of a customer."""
+        customer = self.customer(number)
+        return {
+            "first_name": customer["first_name"],
+            "last_name": customer["last_name"],
+            "full_name": f"{customer['first_name']} {customer['last_name']}",
+            "email": customer["email"],
+            "club_status": customer["club_status"],
+            "region": None,
+        }
+
     def rating(self, number: int) -> dict[str, Any]:
         """A rating; its Kafka timestamp is its `rating_time`."""
         chance = _mix(self.seed + number)
@@ -61,6 +73,17 @@ class Data:
             "channel": CHANNELS[(chance >> 22) & 3],
             "message": MESSAGES[(chance >> 25) & 7],
         }
+
+
+def enriched(rating: dict[str, Any], known: dict[str, Any], partition: int, offset: int) -> dict[str, Any]:
+    """What must come out of a rating that lies at `offset` of `partition`, by a customer of whom so much is `known`."""
+    place = {"source_partition": partition, "source_offset": offset}
+    return {**rating, "rating_ts": rating["rating_time"], **known, **place}
+
+
+def document(enriched: dict[str, Any]) -> dict[str, Any]:
+    """What must be in the search index of an enriched rating."""
+    return {"@timestamp": enriched["rating_ts"], **enriched}
 
 
 def _mix(number: int) -> int:

@@ -5,8 +5,6 @@ It goes without what the project has beyond the join: no dead letters, no waitin
 no second process.
 """
 
-import ctypes
-import gc
 import os
 import signal
 import time
@@ -15,6 +13,8 @@ from typing import Any
 
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+
+from benchmarks.memory import keep_memory
 
 Customer = dict[str, str | None]
 
@@ -180,16 +180,6 @@ def alert(rating: dict[str, Any]) -> dict[str, Any]:
 def raise_undelivered(error: KafkaError | None, message: Message) -> None:
     if error is not None:
         raise RuntimeError(f"{message.topic()}: {error}")
-
-
-def keep_memory() -> None:
-    """Spare the collector the customers, which stay, and the kernel the memory of each batch, as the project does."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    mallopt = ctypes.CDLL(None).mallopt
-    mallopt(-1, 512 << 20)  # M_TRIM_THRESHOLD of malloc.h
-    mallopt(-2, 64 << 20)  # M_TOP_PAD
 
 
 if __name__ == "__main__":

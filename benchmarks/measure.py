@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,9 @@ class Run:
     cpu_us_per_rating: float
     """CPU of the contestant in the window; the broker's is not in it."""
     peak_rss_mib: float
+    until_settled_s: float
+    cpu_s: float
+    """From the start of the process until nothing was left to wait for; and its CPU until then."""
 
 
 def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifier) -> Run:
@@ -61,13 +64,19 @@ def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifi
         "ENRICHED_TOPIC": outputs.enriched,
         "ALERTS_TOPIC": outputs.alerts,
         "DEAD_LETTERS_TOPIC": outputs.dead_letters,
+        # The branches are off, whatever the shell has.
+        "ELASTICSEARCH_URL": "",
+        "S3_BUCKET": "",
+        **contestant.env,
     }
     cpu = Samples()
     with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
         commands = contestant.commands(Path(folder))
         started = time.time()
         with _running(commands, env, Path(folder) / "log") as processes:
-            _drain(kafka, outputs, ratings, processes, cpu)
+            counter = Counter(kafka, outputs.enriched)
+            settled = _drain(lambda: ratings - counter.count() + contestant.left(), processes, cpu)
+            counter.close()
             peak = peak_megabytes(process.pid for process in processes)
     verified = verifier.verify(kafka, outputs)
     outputs.delete(kafka)
@@ -81,6 +90,8 @@ def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifi
         ratings_per_s=ratings / window,
         cpu_us_per_rating=(cpu.at(verified.last) - cpu.at(verified.first)) / ratings * 1e6,
         peak_rss_mib=peak,
+        until_settled_s=settled - started,
+        cpu_s=cpu.at(settled),
     )
 
 
@@ -108,25 +119,22 @@ def _running(commands: Sequence[Command], env: Mapping[str, str], log: Path) -> 
         raise RuntimeError(f"{commands[0]} ended with {codes}; it printed:\n{_tail(log)}")
 
 
-def _drain(
-    kafka: Kafka, outputs: Outputs, ratings: int, processes: list[subprocess.Popen[bytes]], cpu: Samples
-) -> None:
-    """Sample the CPU until all `ratings` are there and nothing more comes."""
+def _drain(look: Callable[[], int], processes: list[subprocess.Popen[bytes]], cpu: Samples) -> float:
+    """Sample the CPU until nothing is left, as `look` says, and nothing more comes; return when the last came."""
     pids = [process.pid for process in processes]
-    counter = Counter(kafka, outputs.enriched)
-    count, changed = 0, time.time()
-    while count < ratings or time.time() - changed < QUIET_SECONDS:
+    left, changed = 1, time.time()
+    while left > 0 or time.time() - changed < QUIET_SECONDS:
         now = time.time()
         cpu.add(now, cpu_seconds(pids))
-        found = counter.count()
-        if found != count:
-            count, changed = found, now
+        found = look()
+        if found != left:
+            left, changed = found, now
         if now - changed > STALLED_SECONDS:
-            raise RuntimeError(f"only {count} of {ratings} ratings, and no more since {STALLED_SECONDS:.0f} s")
+            raise RuntimeError(f"{left} are left, and no more came since {STALLED_SECONDS:.0f} s")
         if any(process.poll() is not None for process in processes):
             raise RuntimeError("ended by itself")
         time.sleep(SAMPLE_SECONDS)
-    counter.close()
+    return changed
 
 
 def _tail(log: Path, lines: int = 40) -> str:

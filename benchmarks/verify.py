@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from benchmarks.backlog import PARTITIONS
-from benchmarks.data import Data
+from benchmarks.data import Data, enriched
 from benchmarks.outputs import Outputs, messages
 from tests.servers.kafka import Kafka
 
@@ -51,7 +51,13 @@ class Verifier:
     def __init__(self, data: Data, places: "array[int]") -> None:
         self._data = data
         self._places = places
-        self._customers = [self._known(number) for number in range(1, data.customers + 1)]
+        self._customers = [data.known(number) for number in range(1, data.customers + 1)]
+
+    def enriched(self, number: int) -> dict[str, Any]:
+        """The enriched rating of this number."""
+        rating = self._data.rating(number)
+        offset, partition = divmod(self._places[number], PARTITIONS)
+        return enriched(rating, self._customers[rating["user_id"] - 1], partition, offset)
 
     def verify(self, kafka: Kafka, outputs: Outputs) -> Verified:
         """Compare every record of `outputs`.
@@ -67,9 +73,9 @@ class Verifier:
             if number not in alerting:
                 raise WrongOutput(f"an alert too many: {alert}")
             alerting.remove(number)
-            enriched = self._enriched(number)
-            if alert != {name: enriched[name] for name in ALERT_FIELDS}:
-                raise WrongOutput(f"alert: {alert}\nabout: {enriched}")
+            rating = self.enriched(number)
+            if alert != {name: rating[name] for name in ALERT_FIELDS}:
+                raise WrongOutput(f"alert: {alert}\nabout: {rating}")
         if alerting:
             raise WrongOutput(f"{len(alerting)} alerts are missing, one about rating {alerting.pop()}")
         for message in messages(kafka, outputs.dead_letters):
@@ -86,7 +92,7 @@ class Verifier:
             if not 0 <= number < len(seen) or seen[number]:
                 raise WrongOutput(f"a rating too many: {rating}")
             seen[number] = True
-            expected = self._enriched(number)
+            expected = self.enriched(number)
             if rating != expected or message.key() != b"%d" % expected["user_id"]:
                 raise WrongOutput(f"{message.key()!r}: {rating}\nexpected: {expected}")
             if _unhappy_platinum(expected):
@@ -95,26 +101,6 @@ class Verifier:
         if len(times) < len(seen):
             raise WrongOutput(f"{len(seen) - len(times)} ratings are missing, the first is {seen.index(0)}")
         return alerting
-
-    def _enriched(self, number: int) -> dict[str, Any]:
-        rating = self._data.rating(number)
-        offset, partition = divmod(self._places[number], PARTITIONS)
-        rating["rating_ts"] = rating["rating_time"]
-        rating.update(self._customers[rating["user_id"] - 1])
-        rating["source_partition"] = partition
-        rating["source_offset"] = offset
-        return rating
-
-    def _known(self, number: int) -> dict[str, Any]:
-        customer = self._data.customer(number)
-        return {
-            "first_name": customer["first_name"],
-            "last_name": customer["last_name"],
-            "full_name": f"{customer['first_name']} {customer['last_name']}",
-            "email": customer["email"],
-            "club_status": customer["club_status"],
-            "region": None,
-        }
 
 
 def _unhappy_platinum(rating: dict[str, Any]) -> bool:

@@ -1,0 +1,1 @@
+"""The Elasticsearch comparison: the project's sink beside others', and what the search branch costs the main job."""

@@ -1,0 +1,43 @@
+"""The numbers of a comparison: their medians, and the file that keeps them."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tests.servers.java import ROOT
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+RESULTS = ROOT / ".bench"
+PACKAGES = ("bytewax", "confluent-kafka", "elasticsearch", "msgspec", "orjson", "boto3", "pyarrow")
+
+Run = TypeVar("Run", bound="DataclassInstance")
+
+
+def medians(runs: Sequence[Run]) -> Run:
+    """A run whose every number is the median of those of `runs`, all of one contestant."""
+    first = runs[0]
+    names = [field.name for field in fields(first) if not isinstance(getattr(first, field.name), str)]
+    numbers: dict[str, Any] = {name: median(getattr(run, name) for run in runs) for name in names}
+    return replace(first, **numbers)
+
+
+def write(comparison: str, options: dict[str, Any], numbers: dict[str, Any]) -> Path:
+    """Write `numbers`, which may hold runs, into a new file, with what they were measured on; return its path."""
+    document = {
+        "options": options,
+        "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "load": os.getloadavg()},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        **numbers,
+    }
+    file = RESULTS / time.strftime(f"%Y-%m-%dT%H-%M-%S-{comparison}.json")
+    file.write_text(json.dumps(document, indent=2, default=asdict) + "\n")
+    return file

@@ -1,0 +1,108 @@
+"""What the archive branch costs the main job, which drains a backlog with S3 and without."""
+
+import io
+import math
+import tempfile
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from benchmarks import report
+from benchmarks.backlog import fill
+from benchmarks.contestants import Contestant, project
+from benchmarks.data import Data
+from benchmarks.measure import Run, measure
+from benchmarks.results import RESULTS, medians
+from benchmarks.s3 import content
+from benchmarks.verify import Verifier
+from tests.servers.kafka import Kafka
+from tests.servers.s3 import S3
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ROLL_SECONDS = 5
+"""As short as the drain, that objects are closed soon after."""
+LOOK_SECONDS = 1.0
+TARGET = 0.7
+"""The ratings a second with the branch over those without: at least that."""
+
+
+def compare(server: S3, data: Data, rounds: int) -> dict[str, Any]:
+    """Let the job drain with and without the branch in turn; print every run, the ratio and what a row costs."""
+    runs: list[Run] = []
+    client = server.client()
+    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
+        print(f"draining {data.ratings:,} ratings with the archive branch and without\n{report.HEADER}", flush=True)
+        verifier = Verifier(data, fill(kafka, data))
+        # The first run of all meets a broker that has served nobody yet: it counts for no one.
+        print(report.line(measure(kafka, without_branch(0), data.ratings, verifier), "(warm-up)"), flush=True)
+        for number in range(1, rounds + 1):
+            bucket = f"bench-{uuid.uuid4().hex}"
+            server.create_bucket(bucket)
+            run = measure(kafka, with_branch(server, bucket, data.ratings), data.ratings, verifier)
+            content.verify(content.of_bucket(client, bucket), data.ratings, verifier.enriched)
+            content.remove(client, bucket)
+            rest = measure(kafka, without_branch(run.until_settled_s), data.ratings, verifier)
+            for one in (run, rest):
+                print(report.line(one, f"{one.contestant} {number}"), flush=True)
+            runs += run, rest
+    summary = {name: medians([run for run in runs if run.contestant == name]) for name in ("with", "without")}
+    for name, run in summary.items():
+        print(report.line(run, f"{name} median"))
+    ratio = summary["with"].ratings_per_s / summary["without"].ratings_per_s
+    core = summary["without"].cpu_us_per_rating / summary["with"].cpu_us_per_rating
+    more = median(run.cpu_s - rest.cpu_s for run, rest in zip(runs[::2], runs[1::2], strict=True)) / data.ratings * 1e6
+    verdict = "met" if ratio >= TARGET else "MISSED"
+    print(
+        f"with the branch / without: ratio ratings/s {ratio:.2f} (target >= {TARGET}: {verdict}), "
+        f"ratings a second of CPU {core:.2f}; client CPU a row more {more:.1f} us"
+    )
+    return {"runs": runs, "medians": summary, "ratio": ratio, "cpu_ratio": core, "cpu_us_per_row_more": more}
+
+
+def with_branch(server: S3, bucket: str, rows: int) -> Contestant:
+    """The job with the branch, until so many rows are in visible objects."""
+    archive = {"S3_BUCKET": bucket, "S3_FORMAT": "parquet", "S3_ROLL_SECONDS": str(ROLL_SECONDS), **server.environment}
+    visible = Visible(server.client(), bucket)
+    return replace(project(processes=1), name="with", env=archive, left=lambda: rows - visible.rows())
+
+
+def without_branch(seconds: float) -> Contestant:
+    """The job without the branch, for so many seconds at least: an idle job uses CPU, too."""
+    plain = project(processes=1)
+    end = 0.0
+
+    def commands(folder: Path) -> list[list[str]]:
+        nonlocal end
+        end = time.monotonic() + seconds
+        return plain.commands(folder)
+
+    def left() -> int:
+        return max(0, math.ceil(end - time.monotonic()))
+
+    return Contestant("without", commands, {"S3_BUCKET": ""}, left)
+
+
+class Visible:
+    """Counts the rows in the objects of a bucket; it looks seldom, and at each object once."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client, self._bucket = client, bucket
+        self._rows: dict[str, int] = {}
+        self._due = 0.0
+
+    def rows(self) -> int:
+        """How many there were when it looked last."""
+        if time.monotonic() > self._due:
+            for key in content.keys(self._client, self._bucket):
+                if key not in self._rows:
+                    body = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+                    self._rows[key] = pq.read_metadata(io.BytesIO(body)).num_rows
+            self._due = time.monotonic() + LOOK_SECONDS
+        return sum(self._rows.values())

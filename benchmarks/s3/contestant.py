@@ -1,0 +1,44 @@
+"""A contestant of the comparison of sinks, run."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.s3.work import Work
+from tests.servers.java import ROOT
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A module, which is given a `Work` and prints what it took as JSON.
+
+    Args:
+        name: for the table.
+        module: is run as a process.
+        options: more arguments of the command.
+        python: the interpreter.
+    """
+
+    name: str
+    module: str
+    options: tuple[str, ...] = ()
+    python: Path = Path(sys.executable)
+
+    def run(self, work: Work, server: Mapping[str, str]) -> dict[str, Any]:
+        """Let it do the work in a process of its own, with the server's environment; return what it printed.
+
+        Raises:
+            RuntimeError: it failed; the message has what it printed.
+        """
+        command = [str(self.python), "-m", self.module, work.argument(), *self.options]
+        env = {**os.environ, **server}
+        process = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        if process.returncode:
+            raise RuntimeError(f"{self.name} ended with {process.returncode}:\n{process.stdout}{process.stderr}")
+        result: dict[str, Any] = json.loads(process.stdout)
+        return result

@@ -1,0 +1,110 @@
+"""The project's sink as the main job runs it, in the format named: its lanes, and a snapshot each second."""
+
+import pickle
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from operator import attrgetter
+from statistics import median
+from typing import Any
+
+from benchmarks.s3.work import Work, timed
+from dataflows.archive import FORMATS, client
+from operators.batch import KEY_GROUPS, Batch, group_index
+from records.enriched import EnrichedRating
+from settings import Archive
+from sinks.s3 import Layout, S3Sink
+
+POLL = 1_000
+SNAPSHOT_SECONDS = 1.0
+
+
+class Clock:
+    """Stands still until it is moved: then all objects are old enough."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Snapshots:
+    """Takes and pickles snapshots of all lanes, as the recovery store has them pickled."""
+
+    def __init__(self, lanes: list[Any]) -> None:
+        self._lanes = lanes
+        self.seconds: list[float] = []
+        self.largest = 0
+        """Bytes of the largest, of one lane."""
+
+    def take(self) -> bool:
+        """Take one of every lane; whether something is sealed and not visible yet."""
+        began = time.perf_counter()
+        states = [lane.snapshot() for lane in self._lanes]
+        sizes = [len(pickle.dumps(state)) for state in states]
+        self.seconds.append(time.perf_counter() - began)
+        self.largest = max(self.largest, *sizes)
+        return any(state["sealed"] for state in states)
+
+
+def polls(work: Work, lanes: int) -> Iterator[list[list[Sequence[Any]]]]:
+    """The ratings as they come out of the join: of each poll, for each lane, the batches of its key groups."""
+    ratings = work.ratings()
+    while poll := list(islice(ratings, POLL)):
+        groups = [Batch[EnrichedRating]() for _ in KEY_GROUPS]
+        for rating in poll:
+            groups[rating["user_id"] % len(groups)].append(EnrichedRating(**rating))
+        yield [[group for group in groups[lane::lanes] if group] for lane in range(lanes)]
+
+
+def sink(bucket: str, form: str, clock: Clock) -> S3Sink:
+    """The sink by the default settings."""
+    settings = Archive(bucket=bucket)
+    layout = Layout(
+        settings.key, prefix=settings.prefix, extension=FORMATS[form].extension, time=attrgetter("rating_ts")
+    )
+    return S3Sink(
+        lambda: client(settings),
+        bucket,
+        layout,
+        FORMATS[form],
+        concurrency=settings.concurrency,
+        max_buffer_bytes=settings.max_buffer_bytes,
+        lanes=settings.lanes,
+        lane_of=group_index,
+        clock=clock,
+    )
+
+
+def write(output: S3Sink, clock: Clock, handed_over: list[list[list[Sequence[Any]]]]) -> dict[str, float]:
+    """Write all until it is visible; return the size and the duration of the snapshots."""
+    lanes = [output.build_part("archive", part, None) for part in output.list_parts()]
+    snapshots = Snapshots(lanes)
+    due = time.monotonic() + SNAPSHOT_SECONDS
+    for poll in handed_over:
+        for lane, batches in zip(lanes, poll, strict=True):
+            lane.write_batch(batches)
+        if time.monotonic() > due:
+            snapshots.take()
+            due = time.monotonic() + SNAPSHOT_SECONDS
+    snapshots.take()
+    while_writing = median(snapshots.seconds)
+    clock.now += output.rolling.seconds
+    while snapshots.take():
+        time.sleep(0.01)
+    for lane in lanes:
+        lane.close()
+    return {"snapshot_bytes": snapshots.largest, "snapshot_ms": while_writing * 1e3}
+
+
+def main() -> None:
+    work = Work.from_command_line()
+    clock = Clock()
+    sinks = {bucket: sink(bucket, sys.argv[2], clock) for bucket in (work.practice, work.bucket)}
+    handed_over = list(polls(work, Archive().lanes))
+    timed(work, lambda bucket: write(sinks[bucket], clock, handed_over))
+
+
+if __name__ == "__main__":
+    main()
