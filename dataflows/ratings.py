@@ -39,8 +39,8 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
 
     enriched_json = each("enriched_json", join.joined, enriched.encode)
     alerts_json = each("alerts_json", alerts, enriched.encode)
-    op.output("enriched", each("enriched_message", enriched_json, enriched.to_message), ports.enriched)
-    op.output("alerts", each("alert_message", alerts_json, enriched.to_message), ports.alerts)
+    op.output("enriched", enriched_json, ports.enriched)
+    op.output("alerts", alerts_json, ports.alerts)
     op.output("dead_letters", each("dead_letter_message", dead_letters, dead_letter.to_message), ports.dead_letters)
 
     ticks = op.input("ticks", flow, ports.ticks)

@@ -44,8 +44,9 @@ def to_document(settings: Search, index: str) -> Callable[[Encoded], Document]:
     versioned = settings.versioned
 
     def document(record: Encoded) -> Document:
-        version = locate(record.value)[1] if versioned else None
-        return Document(index_of(record.rating_ts), str(record.rating_id), with_timestamp(record), version)
+        _, value, rating_id, rating_ts = record
+        version = locate(value)[1] if versioned else None
+        return Document(index_of(rating_ts), str(rating_id), with_timestamp(record), version)
 
     return document
 

@@ -71,7 +71,8 @@ def _index(pattern: str, hour: int) -> str:
 
 def with_timestamp(encoded: Encoded) -> bytes:
     """The JSON of a record with ``@timestamp`` before its other fields."""
-    return b'{"@timestamp":%d,%s' % (encoded.rating_ts, encoded.value[1:])
+    _, value, _, rating_ts = encoded
+    return b'{"@timestamp":%d,%s' % (rating_ts, value[1:])
 
 
 class _RatingDocument(msgspec.Struct, gc=False):
@@ -106,4 +107,4 @@ def encode_rating(rating: Rating) -> Encoded:
             rating.source_offset,
         )
     )
-    return Encoded(str(rating.user_id), value, rating.rating_id, rating.rating_ts)
+    return str(rating.user_id), value, rating.rating_id, rating.rating_ts

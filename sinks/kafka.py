@@ -17,7 +17,7 @@ from zlib import adler32
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import Counter
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,8 @@ _written = Counter("kafka_sink_messages", "Messages handed to the producer", ["t
 _rejected = Counter("kafka_sink_rejected", "Messages over the broker's limit, written elsewhere instead", ["topic"])
 
 Key = str | bytes | None
-KafkaRecord = tuple[Key, bytes]
-"""Key and value of a message."""
+KafkaRecord = tuple[Key, bytes, Unpack[tuple[Any, ...]]]
+"""Key and value of a message; what stands after them in the tuple is not written."""
 
 Rejected = Callable[[Key, bytes, str], tuple[str, Key, bytes]]
 """From a message that its topic refuses, and the reason: topic, key and value of what is written in its place."""
@@ -159,13 +159,13 @@ class _Outlet:
             DeliveryError: there was no room for ``message.timeout.ms``.
         """
         produce, count = self._producer.produce, 0
-        for count, (key, value) in enumerate(messages, 1):  # noqa: B007
+        for count, message in enumerate(messages, 1):  # noqa: B007
             try:
-                produce(topic, value, key)
+                produce(topic, message[1], message[0])
             except BufferError:
-                self._produce_when_there_is_room(topic, key, value)
+                self._produce_when_there_is_room(topic, message[0], message[1])
             except KafkaException as error:
-                self._refuse_or_raise(error, topic, key, value)
+                self._refuse_or_raise(error, topic, message[0], message[1])
         self._producer.poll(0)
         return count
 

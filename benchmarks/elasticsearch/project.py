@@ -4,12 +4,10 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
-import orjson
-
 from benchmarks.elasticsearch.work import INDEX, Work, timed
 from dataflows.search import templates, to_document
 from operators.batch import KEY_GROUPS, Batch
-from records.enriched import Encoded
+from records.enriched import Encoded, EnrichedRating, encode
 from settings import Search
 from sinks.elasticsearch import Cluster, ElasticsearchSink, Rejection
 
@@ -21,10 +19,9 @@ def batches(work: Work) -> Iterator[tuple[int, Batch[Encoded]]]:
     """The ratings as they come out of the join, encoded for Kafka: of each poll a batch for each key group."""
     ratings = work.ratings()
     while poll := list(islice(ratings, POLL)):
-        groups = [Batch[Encoded]() for _ in KEY_GROUPS]
+        groups: list[Batch[Encoded]] = [Batch() for _ in KEY_GROUPS]
         for rating in poll:
-            user, number = rating["user_id"], rating["rating_id"]
-            groups[user % len(groups)].append(Encoded(str(user), orjson.dumps(rating), number, rating["rating_ts"]))
+            groups[rating["user_id"] % len(groups)].append(encode(EnrichedRating(**rating)))
         yield from enumerate(groups)
 
 

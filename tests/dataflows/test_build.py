@@ -17,7 +17,7 @@ from dataflows.ports import Messages, Ports
 from dataflows.ratings import build
 from records.message import Poll
 from settings import Settings
-from sinks.kafka import KafkaRecord
+from sinks.kafka import Key
 from tests.records.messages import message
 
 Written = tuple[bytes | None, bytes | None]
@@ -30,7 +30,7 @@ class Outputs(NamedTuple):
     enriched: list[tuple[str, dict[str, Any]]]
     alerts: list[tuple[str, dict[str, Any]]]
     dead_letters: list[tuple[str, dict[str, Any]]]
-    messages: list[KafkaRecord]
+    messages: list[tuple[Key, bytes]]
 
 
 @pytest.fixture(autouse=True)
@@ -85,12 +85,12 @@ def run(
         read(enriched, "source_offset"),
         read(alerts, "source_offset"),
         read(dead_letters, "topic", "offset"),
-        [record for _, records in enriched + alerts + dead_letters for record in records],
+        [record[:2] for _, records in enriched + alerts + dead_letters for record in records],  # as the sink takes them
     )
 
 
 def read(written: list[Messages], *order: str) -> list[tuple[str, dict[str, Any]]]:
-    records = [(str(key), json.loads(value)) for _, messages in written for key, value in messages]
+    records = [(str(key), json.loads(value)) for _, messages in written for key, value, *_ in messages]
     return sorted(records, key=lambda record: [record[1][name] for name in order])
 
 
@@ -199,7 +199,7 @@ ALERTS = [1, 6, 7, 8, 9, 14]
 
 
 def alert(record: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    key, value = record
+    key, value, *_ = record
     return key, {name: field for name, field in value.items() if name not in NOT_IN_ALERTS}
 
 

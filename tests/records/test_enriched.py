@@ -1,7 +1,7 @@
 import pytest
 
 from records.customer import Customer
-from records.enriched import encode, enrich, locate, to_alert, to_message
+from records.enriched import encode, enrich, locate, to_alert
 from records.rating import Rating
 
 RATING = Rating(5313, -3, 1, 6975, 1519304105213, "web", "“meh”", 1528800546808, 2, 7, b"key", b"value")
@@ -29,13 +29,13 @@ WRITTEN = (
     ],
 )
 def test_enriched(customer: Customer | None, expected: str) -> None:
-    key, value = to_message(encode(enrich(RATING, customer)))
+    key, value, *_ = encode(enrich(RATING, customer))
     assert (key, value.decode()) == ("-3", WRITTEN % expected)
     assert locate(value) == (2, 7, 1528800546808)
 
 
 def test_alert() -> None:
-    key, value = to_message(encode(to_alert(enrich(RATING, CUSTOMER))))
+    key, value, *_ = encode(to_alert(enrich(RATING, CUSTOMER)))
     assert (key, value.decode()) == (
         "-3",
         '{"rating_id":5313,"user_id":-3,"full_name":"Zoë Ñañez","email":"zoe@example.com","club_status":"platinum",'

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.customer import Customer
-from records.enriched import EnrichedRating, encode, enrich, locate, to_message
+from records.enriched import EnrichedRating, encode, enrich, locate
 from records.errors import DecodeError
 from records.rating import Rating, decode, decode_with_source, unmatched
 from tests.records.messages import message, nested, to_json
@@ -252,7 +252,7 @@ CUSTOMER = Customer("Rica", None, "Rica", "r@example.com", "gold", None)
 
 
 def written_as_it_is(enriched: EnrichedRating) -> None:
-    key, value = to_message(encode(enriched))
+    key, value, *_ = encode(enriched)
     assert key == str(enriched.user_id)
     assert json.loads(value) == msgspec.structs.asdict(enriched)
     assert locate(value) == (2, 7, 1_528_800_546_808)
