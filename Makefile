@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 BIN := .venv/bin
 FOR ?=
 RATE ?=
+FORM ?= flattened
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -15,7 +16,7 @@ help: ## list these commands
 run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR=seconds RATE=ratings/s
 	@$(BIN)/python -m embedded $(if $(FOR),--for $(FOR)) $(if $(RATE),--rate $(RATE))
 
-test: .venv/dev ## all tests; those of real servers need Java and Maven
+test: .venv/dev ## all tests; those of real servers need Java, Maven and Go
 	$(BIN)/python -m pytest $(TESTS)
 
 soak: .venv/dev ## the tests of kills and outages at full length, about an hour
@@ -34,6 +35,9 @@ format: .venv/dev ## put the code in its form
 
 servers: .venv/dev ## real servers for a person: writes .servers/env to source; Ctrl-C stops them
 	@$(BIN)/python -m tests.servers
+
+servers-cdc: .venv/dev ## the customers of make servers into Kafka, FORM=flattened-avro, envelope, ...; again: in another form
+	@$(BIN)/python -m tests.servers.cdc --form $(FORM)
 
 bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minutes
 	$(BIN)/python -m benchmarks
@@ -61,4 +65,4 @@ lock: .venv/dev ## resolve the dependencies anew into requirements/
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/runtime
 
-.PHONY: help run test soak lint format servers bench docs lock
+.PHONY: help run test soak lint format servers servers-cdc bench docs lock

@@ -6,14 +6,27 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.servers import connect as connect_server
 from tests.servers import elasticsearch as elasticsearch_server
 from tests.servers import kafka as kafka_server
+from tests.servers import mariadb as mariadb_server
+from tests.servers import registry as registry_server
 from tests.servers import s3 as s3_server
+from tests.servers.connect import Connect
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.kafka import Kafka
+from tests.servers.mariadb import MariaDB
+from tests.servers.registry import Registry
 from tests.servers.s3 import S3
 
-MARKERS = {"kafka_runs_here": "kafka", "elasticsearch_runs_here": "elasticsearch", "s3_runs_here": "s3"}
+MARKERS = {
+    "kafka_runs_here": "kafka",
+    "elasticsearch_runs_here": "elasticsearch",
+    "s3_runs_here": "s3",
+    "mariadb_runs_here": "mariadb",
+    "registry_runs_here": "registry",
+    "connect_runs_here": "connect",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,6 +81,51 @@ def s3(s3_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """One real S3 for the session; a test that stops or kills its server starts one of its own."""
     with S3(tmp_path_factory.mktemp("s3")) as s3:
         yield s3
+
+
+@pytest.fixture(scope="session")
+def mariadb_runs_here() -> None:
+    """Skip, or fail on CI, where a real MariaDB cannot run."""
+    require(mariadb_server.unavailable())
+
+
+@pytest.fixture(scope="session")
+def mariadb(mariadb_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    """One real MariaDB for the session; a test that needs the 20 customers calls its `seed()` first."""
+    with MariaDB(tmp_path_factory.mktemp("mariadb")) as mariadb:
+        yield mariadb
+
+
+@pytest.fixture(scope="session")
+def registry_runs_here() -> None:
+    """Skip, or fail on CI, where a real schema registry cannot run."""
+    require(registry_server.unavailable())
+
+
+@pytest.fixture(scope="session")
+def registry(registry_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """One real schema registry for the session."""
+    with Registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def connect_runs_here(kafka_runs_here: None, mariadb_runs_here: None, registry_runs_here: None) -> None:
+    """Skip, or fail on CI, where a real Kafka Connect, or one of those it works between, cannot run."""
+    require(connect_server.unavailable())
+
+
+@pytest.fixture(scope="session")
+def connect(
+    connect_runs_here: None,
+    kafka: Kafka,
+    mariadb: MariaDB,
+    registry: Registry,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Connect]:
+    """One real Kafka Connect for the session, between the session's servers; a test registers a prefix of its own."""
+    with Connect(tmp_path_factory.mktemp("connect"), kafka, mariadb, registry) as connect:
+        yield connect
 
 
 @pytest.fixture

@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.servers import elasticsearch, kafka, s3
+from tests.servers import connect, elasticsearch, kafka, mariadb, registry, s3
+from tests.servers.connect import Connect
+from tests.servers.debezium import FORMS, PREFIX, topic
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.java import SERVERS
 from tests.servers.kafka import Kafka
+from tests.servers.mariadb import MariaDB
+from tests.servers.registry import Registry
 from tests.servers.s3 import S3
 
 BUCKET = "ratings"
@@ -22,7 +26,12 @@ NEXT = """\
 Kafka runs at {kafka.bootstrap} with the project's topics, all empty; its log: {kafka.log}
 Elasticsearch runs at {elasticsearch.url}, empty; its log: {elasticsearch.log}
 S3 runs at {s3.url} with the empty bucket {bucket}; its log: {s3.log}
+MariaDB runs at 127.0.0.1:{mariadb.port} with 20 rows in demo.CUSTOMERS; its log: {mariadb.log}
+The schema registry runs at {registry.url}, empty; its log: {registry.log}
+Kafka Connect runs at {connect.url}, without a connector; its log: {connect.log}
 In another shell: source {env} && .venv/bin/python -m bytewax.run dataflows.ratings
+The customers come with: make servers-cdc FORM=..., one of {forms}
+Change one, there: .venv/bin/python -m tests.servers.mariadb "UPDATE CUSTOMERS SET club_status = 'gold' WHERE id = 4"
 Ctrl-C here stops them and removes their data.
 """
 
@@ -30,7 +39,7 @@ Ctrl-C here stops them and removes their data.
 def create_topics(kafka: Kafka) -> None:
     """Create the project's topics as its defaults name them."""
     kafka.create_topic("ratings")
-    kafka.create_topic("asgard.demo.CUSTOMERS", cleanup_policy="compact")
+    kafka.create_topic(topic(PREFIX), cleanup_policy="compact")
     kafka.create_topic("ratings-with-customer-data")
     kafka.create_topic("UNHAPPY_PLATINUM_CUSTOMERS")
     kafka.create_topic("ratings-dead-letters", partitions=1)
@@ -65,6 +74,9 @@ def serve(folder: Path) -> str | None:
             kafka = servers.enter_context(Kafka(Path(data) / "kafka"))
             elasticsearch = servers.enter_context(Elasticsearch(Path(data) / "elasticsearch"))
             s3 = servers.enter_context(S3(Path(data) / "s3"))
+            mariadb = servers.enter_context(MariaDB(Path(data) / "mariadb"))
+            registry = servers.enter_context(Registry(Path(data) / "registry"))
+            connect = servers.enter_context(Connect(Path(data) / "connect", kafka, mariadb, registry))
             create_topics(kafka)
             s3.create_bucket(BUCKET)
             variables = {
@@ -72,15 +84,31 @@ def serve(folder: Path) -> str | None:
                 "ELASTICSEARCH_URL": elasticsearch.url,
                 "S3_BUCKET": BUCKET,
                 **s3.environment,
+                **mariadb.environment,
+                "SCHEMA_REGISTRY_URL": registry.url,
+                "CONNECT_URL": connect.url,
             }
+            running = (kafka, elasticsearch, s3, mariadb, registry, connect)
             env = folder / "env"
             with exported(env, variables):
-                sys.stdout.write(NEXT.format(kafka=kafka, elasticsearch=elasticsearch, s3=s3, bucket=BUCKET, env=env))
+                sys.stdout.write(
+                    NEXT.format(
+                        kafka=kafka,
+                        elasticsearch=elasticsearch,
+                        s3=s3,
+                        bucket=BUCKET,
+                        mariadb=mariadb,
+                        registry=registry,
+                        connect=connect,
+                        forms=", ".join(FORMS),
+                        env=env,
+                    )
+                )
                 sys.stdout.flush()
                 while True:
-                    for name, server in (("Kafka", kafka), ("Elasticsearch", elasticsearch), ("S3", s3)):
+                    for server in running:
                         if not server.running():
-                            return f"{name} ended by itself; {server.tail()}"
+                            return f"{server.name} ended by itself; {server.tail()}"
                     time.sleep(0.5)
     except KeyboardInterrupt:
         return None
@@ -91,7 +119,9 @@ def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
     parser.add_argument("--folder", type=Path, default=SERVERS, help="for data and the file `env` (%(default)s)")
     options = parser.parse_args()
-    return kafka.unavailable() or elasticsearch.unavailable() or s3.unavailable() or serve(options.folder.resolve())
+    modules = (kafka, elasticsearch, s3, mariadb, registry, connect)
+    reasons = (module.unavailable() for module in modules)
+    return next(filter(None, reasons), None) or serve(options.folder.resolve())
 
 
 if __name__ == "__main__":

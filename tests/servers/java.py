@@ -1,4 +1,4 @@
-"""What servers on the JVM need: Java, and their jars, which Maven copies once."""
+"""What servers on the JVM need: Java, and what they are made of, which Maven gets once."""
 
 import hashlib
 import re
@@ -34,33 +34,43 @@ def class_path(server: str) -> str:
     Raises:
         RuntimeError: Maven failed; the message has what it printed.
     """
-    folder = _folder(server)
-    if not folder.exists():
-        _download(server, folder)
-    return f"{folder}/*"
+    return f"{_content(server, 'copy-dependencies')}/*"
+
+
+def distribution(server: str) -> Path:
+    """The folder of `server`, whose profile of the pom names an archive; downloaded and unpacked likewise.
+
+    Raises:
+        RuntimeError: Maven failed; the message has what it printed.
+    """
+    return _content(server, "unpack")
 
 
 def _folder(server: str) -> Path:
     # Named after the pom's content: it exists only complete, and a changed pom makes another.
-    return SERVERS / server / f"jars-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    return SERVERS / server / f"maven-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
 
 
-def _download(server: str, folder: Path) -> None:
+def _content(server: str, goal: str) -> Path:
+    folder = _folder(server)
+    if folder.exists():
+        return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unfinished-") as unfinished:
-        jars = Path(unfinished) / "jars"
-        maven = ["mvn", "-q", "-B", "-f", str(POM), "-P", server, "dependency:copy-dependencies"]
+        content = Path(unfinished) / "content"
+        maven = ["mvn", "-q", "-B", "-f", str(POM), "-P", server, f"dependency:{goal}"]
         run = subprocess.run(
-            [*maven, f"-DoutputDirectory={jars}"],
+            [*maven, f"-DoutputDirectory={content}"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
         if run.returncode:
-            raise RuntimeError(f"Maven could not copy the jars of {server}:\n{run.stdout}")
+            raise RuntimeError(f"Maven could not get what {server} is made of:\n{run.stdout}")
         try:
-            jars.rename(folder)
+            content.rename(folder)
         except OSError:
             if not folder.exists():  # else another process was first
                 raise
+    return folder

@@ -117,6 +117,7 @@ class Server(ABC):
     """
 
     def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
         self.folder = folder.resolve()
         self.log = self.folder / f"{name.lower()}.log"
         self._process = Process(name, self.log)
