@@ -6,15 +6,20 @@ The shapes, each with and without Kafka Connect's ``schema`` and ``payload``:
 - envelope: ``before``, ``after`` and ``op`` (c create, u update, d delete, r snapshot read, t truncate).
 
 What else a connector writes beside the rows (schema changes, heartbeats, transaction markers) is no change.
+
+Where a change stands in its database's log is told by an envelope's ``source``, and by a flattened row if its
+``ExtractNewRecordState`` has ``add.fields`` such as ``op,source.ts_ms,source.file,source.pos,source.row``.
 """
 
 import re
+from collections.abc import Sequence
 from sys import intern
 from typing import Any
 
 import msgspec
 
 from records.errors import DecodeError, InvalidRecord
+from records.log_position import log_position
 from records.message import Int64, Message
 from records.unwrap import check, malformed, unwrap
 
@@ -41,6 +46,8 @@ class CustomerChange(msgspec.Struct, gc=False):
 
     id: int | None
     customer: Customer | None
+    position: bytes | None = None
+    """Where the change stands in its database's log, in the form of ``records/log_position.py``; None: not told."""
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -50,14 +57,32 @@ class _Row(msgspec.Struct, gc=False):
     email: str | None = None
     club_status: str | None = None
     region: str | None = None
-    deleted: str | bool | None = msgspec.field(name="__deleted", default=None)
-    row_op: str | None = msgspec.field(name="__op", default=None)
+
+
+class _Source(msgspec.Struct, gc=False):
+    ts_ms: Any = None
+    file: Any = None
+    pos: Any = None
+    row: Any = None
 
 
 class _Change(_Row, gc=False):
     op: str | None = None
     before: _Row | None = None
     after: _Row | None = None
+    source: _Source | list[Any] | str | int | float | bool | None = None
+    """Of an envelope; a row may have a column of this name."""
+    deleted: str | bool | None = msgspec.field(name="__deleted", default=None)
+    row_op: str | None = msgspec.field(name="__op", default=None)
+    # Fields of ``source`` that are added to a flattened row are named with it or without. Not so ``ts_ms``: without,
+    # it is the connector's clock.
+    source_ts_ms: Any = msgspec.field(name="__source_ts_ms", default=None)
+    source_file: Any = msgspec.field(name="__source_file", default=None)
+    source_pos: Any = msgspec.field(name="__source_pos", default=None)
+    source_row: Any = msgspec.field(name="__source_row", default=None)
+    file: Any = msgspec.field(name="__file", default=None)
+    pos: Any = msgspec.field(name="__pos", default=None)
+    row: Any = msgspec.field(name="__row", default=None)
     payload: "_Change | msgspec.UnsetType | None" = msgspec.UNSET
     # Their presence tells the records that are no change:
     ddl: Any = msgspec.UNSET
@@ -72,6 +97,14 @@ class _Key(msgspec.Struct, gc=False):
 _decode_value = msgspec.json.Decoder(_Change | None).decode
 _decode_key = msgspec.json.Decoder(_Key | int | str | None).decode
 _EMPTY = _Row()
+
+FIELDS = frozenset(
+    field.encode_name
+    for kind in (_Change, _Source)
+    for field in msgspec.structs.fields(kind)
+    if field.encode_name != "payload"
+)
+"""What is read of a change's fields, at any depth, in lower case."""
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,20}")
 
 
@@ -84,63 +117,93 @@ def decode(message: Message) -> CustomerChange | None:
     Raises:
         DecodeError: the record is no change, nor one of those known to stand beside them.
     """
-    key, value = message.key(), message.value()
+    value = message.value()
     if value is None:
-        return CustomerChange(_id(None, key), None)
+        return CustomerChange(_id(None, message), None)
     check(value)
     try:
         change = _decode_value(value)
-        return CustomerChange(_id(None, key), None) if change is None else _read(change, key)
+        return CustomerChange(_id(None, message), None) if change is None else _read(change, message)
     except (msgspec.ValidationError, InvalidRecord):
-        return _decode_unusual(value, key)
+        return _decode_unusual(value, message)
     except (ValueError, RecursionError) as error:
         raise malformed(value, error) from None
 
 
-def _decode_unusual(value: bytes, key: bytes | None) -> CustomerChange | None:
-    """Read names in capitals and Avro's unions; tell what is no change from what is broken."""
-    fields = unwrap(value)
+def from_fields(message: Message, fields: Any) -> CustomerChange | None:
+    """Make a change of the fields that its value held, their names in lower case; None for one that is no change.
+
+    Raises:
+        msgspec.ValidationError, DecodeError: they are not those of a change.
+    """
     if fields is None:
-        return CustomerChange(_id(None, key), None)
-    if fields.keys() == {"ts_ms"} or "tablechanges" in fields:
-        return None  # a heartbeat; a schema change
-    if fields.get("id") is not None:
-        fields.pop("payload", None)
+        return CustomerChange(_id(None, message), None)
+    if isinstance(fields, dict):
+        if fields.keys() == {"ts_ms"} or "tablechanges" in fields:
+            return None  # a heartbeat; a schema change
+        if fields.get("id") is not None:
+            fields.pop("payload", None)
+    return _read(msgspec.convert(fields, _Change), message)
+
+
+def many_from_fields(messages: Sequence[Message], rows: list[Any]) -> list[CustomerChange | None]:
+    """As ``from_fields``, of rows of fields in Debezium's shapes."""
+    return list(map(_read, msgspec.convert(rows, list[_Change]), messages))
+
+
+def _decode_unusual(value: bytes, message: Message) -> CustomerChange | None:
+    """Read names in capitals and Avro's unions; tell what is no change from what is broken."""
     try:
-        return _read(msgspec.convert(fields, _Change), key)
+        return from_fields(message, unwrap(value))
     except msgspec.ValidationError as error:
         raise malformed(value, error) from None
 
 
-def _read(change: _Change, key: bytes | None) -> CustomerChange | None:
+def _read(change: _Change, message: Message) -> CustomerChange | None:
     # A row has an id, and may have columns of these names.
     if change.id is None and change.payload is not msgspec.UNSET:
         if change.payload is None:
-            return CustomerChange(_id(None, key), None)
+            return CustomerChange(_id(None, message), None)
         change = change.payload
     if (change.id is None and change.ddl is not msgspec.UNSET) or change.data_collections is not msgspec.UNSET:
         return None
     if change.op is None:
-        gone = change.deleted in ("true", True) or change.row_op == "d"
-        return _deleted(change, key) if gone else _became(change, key)
+        position = None if change.source_ts_ms is None else _added_position(change)
+        if change.row_op == "d" or (change.deleted is not None and change.deleted in ("true", True)):
+            return _deleted(change, message, position)
+        return _became(change, message, position)
     match change.op:
         case "c" | "u" | "r":
-            return _became(change.after or _EMPTY, key)
+            return _became(change.after or _EMPTY, message, _position(change))
         case "d":
-            return _deleted(change.before or _EMPTY, key)
+            return _deleted(change.before or _EMPTY, message, _position(change))
         case "t":
-            return CustomerChange(None, None)
+            return CustomerChange(None, None, _position(change))
         case "m":  # a message that an application wrote into the database's log
             return None
     raise InvalidRecord(f"op must be one of c, u, d, r, t, not {change.op}")
 
 
-def _became(row: _Row, key: bytes | None) -> CustomerChange:
+def _position(envelope: _Change) -> bytes | None:
+    source = envelope.source
+    if not isinstance(source, _Source):
+        return None
+    return log_position(source.ts_ms, source.file, source.pos, source.row, read=envelope.op == "r")
+
+
+def _added_position(row: _Change) -> bytes | None:
+    file = row.file if row.source_file is None else row.source_file
+    pos = row.pos if row.source_pos is None else row.source_pos
+    number = row.row if row.source_row is None else row.source_row
+    return log_position(row.source_ts_ms, file, pos, number, read=row.row_op == "r")
+
+
+def _became(row: _Row, message: Message, position: bytes | None) -> CustomerChange:
     first, last, status, region = row.first_name, row.last_name, row.club_status, row.region
     if row.id is None and first is last is row.email is status is region is None:
         raise InvalidRecord("there is no row of a customer: none of its columns, or an envelope without op")
     return CustomerChange(
-        _id(row.id, key),
+        _id(row.id, message),
         Customer(
             first,
             last,
@@ -150,28 +213,31 @@ def _became(row: _Row, key: bytes | None) -> CustomerChange:
             status and intern(status),
             region and intern(region),
         ),
+        position,
     )
 
 
-def _deleted(row: _Row, key: bytes | None) -> CustomerChange:
-    return CustomerChange(_id(row.id, key), None)
+def _deleted(row: _Row, message: Message, position: bytes | None) -> CustomerChange:
+    return CustomerChange(_id(row.id, message), None, position)
 
 
-def _id(column: int | str | None, key: bytes | None) -> int:
+def _id(column: int | str | None, message: Message) -> int:
     """The customer's id from the row's column, else from the key in one of its forms.
 
     The forms of a key: ``{"id":1}``, the same with schema and payload or in capitals, ``"1"``, ``1``.
     """
     if column is None:
+        key = message.key()
         if not key:
             raise InvalidRecord("there is no customer id, neither in the key nor in the value")
         column = _key_id(key)
-    if isinstance(column, str) and not _WHOLE_NUMBER.fullmatch(column):
-        raise InvalidRecord(f"the customer id must be a whole number, not {column[:80]!r}")
-    number = int(column)
-    if not -(2**63) <= number < 2**63:
+    if isinstance(column, str):
+        if not _WHOLE_NUMBER.fullmatch(column):
+            raise InvalidRecord(f"the customer id must be a whole number, not {column[:80]!r}")
+        column = int(column)
+    if not -(2**63) <= column < 2**63:
         raise InvalidRecord("the customer id must fit into 64 bits")
-    return number
+    return column
 
 
 def _key_id(key: bytes) -> int | str:

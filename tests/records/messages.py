@@ -15,9 +15,16 @@ def message(
     partition: int = 2,
     offset: int = 7,
     timestamp: int = 1_528_800_546_808,
+    headers: list[tuple[str, bytes]] | None = None,
 ) -> Message:
     return confluent_kafka.Message(
-        topic=topic, partition=partition, offset=offset, key=key, value=value, timestamp=(1, timestamp)
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        key=key,
+        value=value,
+        headers=None if headers is None else list(headers),
+        timestamp=(1, timestamp),
     )
 
 

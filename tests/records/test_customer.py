@@ -1,7 +1,4 @@
-import json
-from base64 import b64decode
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +8,7 @@ from hypothesis import strategies as st
 
 from records.customer import Customer, CustomerChange, decode
 from records.errors import DecodeError
+from records.log_position import log_position
 from tests.records.messages import message, nested, to_json
 
 ROW = {
@@ -26,7 +24,7 @@ ROW = {
 CUSTOMER = Customer("Zoë", "O'Neil 😀", "Zoë O'Neil 😀", "zoe@example.com", "gold", None)
 BECAME, DELETED, TRUNCATED = CustomerChange(1, CUSTOMER), CustomerChange(1, None), CustomerChange(None, None)
 NULLS = {**dict.fromkeys(ROW), "id": 1}
-ORIGIN = {"version": "3.5.0.Final", "connector": "mariadb", "ts_ms": 1, "snapshot": "last", "table": "CUSTOMERS"}
+ORIGIN = {"version": "3.5.0.Final", "connector": "mariadb", "snapshot": "last", "table": "CUSTOMERS"}
 
 
 def envelope(op: str, before: object, after: object) -> dict[str, Any]:
@@ -188,6 +186,9 @@ def test_full_name(first: str | None, last: str | None, full: str | None) -> Non
     [
         ("schema", "public"),
         ("source", "web"),
+        ("source", 5),
+        ("source", 5.5),
+        ("source", True),
         ("status", "END"),
         ("ts_ms", 5),
         ("int", 5),
@@ -199,6 +200,63 @@ def test_full_name(first: str | None, last: str | None, full: str | None) -> Non
 def test_a_table_may_have_columns_of_any_name(column: str, content: object, wrapping: str) -> None:
     value = to_json(WRAPPINGS[wrapping]({**ROW, column: content}))
     assert decode(message(value, b'{"id":1}')) == BECAME
+
+
+# Where a change stands in its database's log.
+
+SOURCE = {**ORIGIN, "ts_ms": 5000, "ts_us": 5000000, "gtid": "0-1-7", "file": "binlog.000002", "pos": 154, "row": 1}
+AT, ONLY_WHEN = log_position(5000, "binlog.000002", 154, 1), log_position(5000, None, None, None)
+ADDED = {"__source_ts_ms": 5000, "__source_file": "binlog.000002", "__source_pos": 154, "__source_row": 1}
+ADDED_WITHOUT_STRUCT = {"__source_ts_ms": 5000, "__file": "binlog.000002", "__pos": 154, "__row": 1}
+
+
+def sent(op: str, source: object) -> dict[str, Any]:
+    before, after = (ROW if op == "d" else None), (None if op in "dt" else ROW)
+    return {**envelope(op, before, after), "source": source}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        pytest.param(sent("c", SOURCE), AT, id="c"),
+        pytest.param(sent("u", SOURCE), AT, id="u"),
+        pytest.param(sent("d", SOURCE), AT, id="d"),
+        pytest.param(sent("t", SOURCE), AT, id="t"),
+        pytest.param(sent("r", SOURCE), AT, id="r"),
+        pytest.param(sent("u", {"ts_ms": 5000, "lsn": 24023128}), ONLY_WHEN, id="a log without files"),
+        pytest.param(sent("r", {"ts_ms": 5000, "lsn": 24023128}), None, id="a snapshot's clock"),
+        pytest.param(sent("u", {"ts_ms": 5000, "file": "", "pos": 0}), ONLY_WHEN, id="no name of a file"),
+        pytest.param(sent("u", {"ts_ms": "5", "file": 5, "pos": "6"}), None, id="a source of other types"),
+        pytest.param(sent("u", {}), None, id="an empty source"),
+        pytest.param(sent("u", None), None, id="no source"),
+        pytest.param(sent("u", "mariadb"), None, id="a source that is text"),
+        pytest.param({**ROW, **ADDED}, AT, id="flattened"),
+        pytest.param({**ROW, **ADDED, "__op": "r"}, AT, id="flattened r"),
+        pytest.param({**ROW, **ADDED_WITHOUT_STRUCT}, AT, id="flattened, named without source"),
+        pytest.param({**ROW, **ADDED, "__file": "x.1", "__pos": 1, "__row": 9}, AT, id="flattened, named both ways"),
+        pytest.param({**NULLS, **ADDED, "__op": "d"}, AT, id="flattened d"),
+        pytest.param({**NULLS, **ADDED, "__deleted": "true"}, AT, id="flattened, deleted"),
+        pytest.param({**ROW, "__source_ts_ms": 5000, "__op": "u"}, ONLY_WHEN, id="flattened, only when"),
+        pytest.param({**ROW, "__source_ts_ms": 5000}, ONLY_WHEN, id="flattened, only when, no op"),
+        pytest.param({**ROW, "__source_ts_ms": 5000, "__op": "r"}, None, id="flattened, a snapshot's clock"),
+        pytest.param({**ROW, "__source_file": "binlog.000002", "__source_pos": 154}, None, id="flattened, no when"),
+        pytest.param({**ROW, "__ts_ms": 5000, "__op": "u"}, None, id="flattened, the connector's clock"),
+        pytest.param({**ROW, "__source_ts_ms": "2024-01-02T03:04:05Z"}, None, id="flattened, a time as text"),
+        pytest.param({**ROW, "__source_ts_ms": None, "__source_pos": None}, None, id="flattened, nulls"),
+        pytest.param(ROW, None, id="flattened, nothing added"),
+        pytest.param(None, None, id="null"),
+    ],
+)
+def test_where_a_change_stands(document: object, expected: bytes | None, wrapping: str) -> None:
+    change = decode(message(to_json(WRAPPINGS[wrapping](document)), b'{"id":1}'))
+    assert change is not None
+    assert change.position == expected
+    assert change.customer in (CUSTOMER, None)
+
+
+def test_a_tombstone_stands_nowhere() -> None:
+    assert decode(message(None, b'{"id":1}')) == CustomerChange(1, None, None)
 
 
 def test_a_status_takes_memory_once() -> None:
@@ -396,109 +454,3 @@ def test_anything_decodes_or_is_refused(value: bytes | None, key: bytes | None) 
     if change is not None:
         # Between processes it travels as MessagePack.
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(change), type=CustomerChange) == change
-
-
-# What Debezium 3.5's MariaDB connector wrote, under several configurations, about the same statements.
-
-DEBEZIUM = [json.loads(line) for line in (Path(__file__).parent / "debezium.jsonl").read_text().splitlines()]
-ADA = Customer("Ada", "Lind", "Ada Lind", "ada@example.com", "gold", None)
-BO = Customer("Bo", "Wei", "Bo Wei", None, "silver", None)
-ZOE = Customer("Zoë", "Ñandú", "Zoë Ñandú", "zoe@example.com", "platinum", None)
-DANA = Customer("Dana", "Okoro", "Dana Okoro", "dana@example.com", "bronze", None)
-DANA_LATER = Customer("Dana", "Okoro", "Dana Okoro", None, "gold", None)
-NOBODY = Customer(None, None, None, None, None, None)
-EVE = Customer("Eve", None, "Eve", None, "gold", None)
-EVE_LATER = Customer("Eve2", None, "Eve2", None, "silver", None)
-HANA = Customer("Hana2", None, "Hana2", None, None, None)
-
-Table = dict[int | None, Customer]
-
-
-def written(record: dict[str, Any]) -> CustomerChange | None:
-    key, value = (None if record[name] is None else b64decode(record[name]) for name in ("key_b64", "value_b64"))
-    where = {name: record[name] for name in ("topic", "partition", "offset", "timestamp")}
-    return decode(message(value, key, **where))
-
-
-def tables(topic: str) -> dict[str, Table]:
-    """The table of a topic's customers after each case."""
-    after: dict[str, Table] = {}
-    table: Table = {}
-    for record in DEBEZIUM:
-        change = written(record) if record["topic"] == topic else None
-        if change is not None:
-            if change.id is None:
-                table = {}
-            elif change.customer is None:
-                table.pop(change.id, None)
-            else:
-                table[change.id] = change.customer
-            after[record["case"]] = dict(table)
-    return after
-
-
-def test_every_message_of_debezium_decodes() -> None:
-    assert len(DEBEZIUM) == 167
-    none = [record["topic"] for record in DEBEZIUM if written(record) is None]
-    # The schema changes, and nothing else, are no changes; nothing fails.
-    assert set(none) == {"mschemach"}
-    assert len(none) == len([record for record in DEBEZIUM if record["topic"] == "mschemach"])
-
-
-SAME_STATEMENTS = ["flat", "flatmeta", "flatschema", "raw", "rawschema"]
-
-
-def test_debeziums_shapes_tell_the_same() -> None:
-    first, *others = (tables(f"{config}.demo.CUSTOMERS") for config in SAME_STATEMENTS)
-    cases = [case for case in first if case != "insert_after_truncate"]  # without the envelope, no truncate is told
-    assert len(cases) == 13
-    for other in others:
-        assert {case: other[case] for case in cases} == {case: first[case] for case in cases}
-
-
-@pytest.mark.parametrize("config", SAME_STATEMENTS)
-@pytest.mark.parametrize(
-    ("case", "expected"),
-    [
-        ("snapshot", {1: ADA, 2: BO, 3: ZOE}),
-        ("insert", {1: ADA, 2: BO, 3: ZOE, 4: DANA}),
-        ("insert_nulls", {1: ADA, 2: BO, 3: ZOE, 4: DANA, 5: NOBODY}),
-        ("update_to_null", {1: ADA, 2: BO, 3: ZOE, 4: DANA_LATER, 5: NOBODY}),
-        ("delete", {1: ADA, 3: ZOE, 4: DANA_LATER, 5: NOBODY}),
-        ("pk_change", {1: ADA, 3: ZOE, 5: NOBODY, 40: DANA_LATER}),
-        ("transaction_2_rows", {1: ADA, 3: ZOE, 5: NOBODY, 6: EVE, 40: DANA_LATER}),
-        ("insert_then_delete_in_transaction", {1: ADA, 3: ZOE, 5: NOBODY, 6: EVE, 40: DANA_LATER}),
-        ("upsert", {1: ADA, 3: ZOE, 5: NOBODY, 6: EVE_LATER, 40: DANA_LATER}),
-        ("drop_column", {1: ADA, 3: ZOE, 5: NOBODY, 6: EVE_LATER, 9: HANA, 40: DANA_LATER}),
-    ],
-)
-def test_debeziums_table_after(case: str, config: str, expected: Table) -> None:
-    assert tables(f"{config}.demo.CUSTOMERS")[case] == expected
-
-
-@pytest.mark.parametrize(
-    ("topic", "case", "ids"),
-    [
-        ("raw.demo.CUSTOMERS", "truncate", set()),
-        ("rawschema.demo.CUSTOMERS", "truncate", set()),
-        ("raw.demo.CUSTOMERS", "insert_after_truncate", {1}),
-        ("rawschema.demo.CUSTOMERS", "insert_after_truncate", {1}),
-        ("flat.demo.CUSTOMERS", "insert_after_truncate", {1, 3, 5, 6, 9, 40}),
-        # Inserted and deleted is 10; from 1 to 11 its key was changed.
-        ("mdtt.demo.CUSTOMERS", "insert", {1, 10}),
-        ("mdtt.demo.CUSTOMERS", "pk_change", {11}),
-        ("mnohdr.demo.CUSTOMERS", "pk_change", {11}),
-        ("mnotomb.demo.CUSTOMERS", "pk_change", {11}),
-        ("mrewrite.demo.CUSTOMERS", "pk_change", {11}),
-        ("mrwt.demo.CUSTOMERS", "pk_change", {11}),
-        ("mschemach.demo.CUSTOMERS", "pk_change", {11}),
-        ("mtombstone.demo.CUSTOMERS", "pk_change", {11}),
-        ("mtrunc.demo.CUSTOMERS", "pk_change", {11}),
-        # Configured to drop deletes, it tells of none.
-        ("mdrop.demo.CUSTOMERS", "pk_change", {1, 10, 11}),
-        ("types.demo.CUSTOMERS", "insert", {1, 2}),
-        ("typesdec.demo.CUSTOMERS", "insert", {1, 2}),
-    ],
-)
-def test_debeziums_ids_after(topic: str, case: str, ids: set[int]) -> None:
-    assert tables(topic)[case].keys() == ids
