@@ -8,31 +8,43 @@ to the consumer group, so that every Kafka tool shows the lag, and a stop is cle
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, cast
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from typing_extensions import override
 
-from records.message import Poll
+from records.message import Message, Poll
+from sources.aside import Aside
 
 log = logging.getLogger(__name__)
 
 _read = Counter("kafka_source_messages", "Messages read", ["topic"])
 _skipped = Counter("kafka_source_skipped", "Offsets that retention had removed before they were read", ["topic"])
 _errors = Counter("kafka_source_errors", "Errors that librdkafka reported and goes on from", ["topic"])
+_aside = Gauge("kafka_source_aside", "Messages that are set aside until they can be decoded", ["topic"])
 
 MAX_MESSAGES = 4_000
 """A poll's messages at most: about 25 ms of work for the flow behind it."""
 
 _REQUEST_SECONDS = 30.0
+_OFFER_SECONDS = 0.5
+_FAR = 20_000
+"""Reading again, so many offsets are sooner skipped than read."""
 _SHORTEST_REST, _LONGEST_REST = timedelta(milliseconds=2), timedelta(milliseconds=50)
 
 _GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
+_COORDINATOR_MOVES = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
 _FATAL = frozenset(
     {
         KafkaError._FATAL,
@@ -42,8 +54,9 @@ _FATAL = frozenset(
     }
 )
 
-State = tuple[str, int]
-"""What a partition keeps in the recovery store: its topic, and the offset of the next message."""
+State = tuple[str, int] | tuple[str, int, tuple[int, ...]]
+"""What a partition keeps in the recovery store: its topic, the offset of the next message, and, if there are any, the
+offsets of those that are set aside, rising."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,8 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
     """Reads all partitions of a topic; those added later are found at the next start.
 
     Without state in the recovery store a partition goes on from the group's committed offset, else from the earliest.
-    Offsets are committed one snapshot late: what is committed has been written by every output.
+    Offsets are committed one snapshot late: what is committed has been written by every output. Nothing below a
+    committed offset is set aside (``unready``), so what is aside is read again without a recovery store, too.
     """
 
     topic: str
@@ -69,6 +83,14 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
     max_messages_per_epoch: int = 500_000
     """A partition reads no more between two snapshots: bounds what waits between processes, where Bytewax's queues
     have no bound."""
+    unready: Callable[[list[Message]], Collection[int]] | None = None
+    """Which of these messages, by index, cannot be decoded yet, though later they may be; asked about each message
+    when it is read, and again twice a second. It must neither raise nor block for long. They are set aside, and with
+    them what has the same key and comes after them; all others go on. None: nothing is set aside."""
+    max_aside: int = 10_000
+    """A partition that has set so many messages aside reads no further (a poll may take it over that once)."""
+    max_aside_bytes: int = 64 * 1024 * 1024
+    """Likewise in bytes, of keys and values."""
     _partitions: dict[str, int] = field(default_factory=dict)
 
     @override
@@ -107,7 +129,8 @@ class _Partition(StatefulSourcePartition[Poll, State]):
                 "enable.auto.commit": False,
                 # Offsets that retention has removed are for us to count, not for librdkafka to pass over.
                 "auto.offset.reset": "error",
-                "enable.partition.eof": source.whole_topic,
+                # What an earlier run has set aside, and is not there at the end, is not there any longer.
+                "enable.partition.eof": source.whole_topic or (state is not None and len(state) == 3),
                 "error_cb": self._on_error,
                 "on_commit": self._on_commit,
             }
@@ -116,10 +139,16 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         self._name = f"{source.topic}-{partition}"
         earliest, self._end = self._watermarks()
         self._loaded_of = partitions if source.whole_topic else None
-        self._reached = self._resume(state, earliest)
-        self._next = earliest if source.whole_topic else self._reached
+        self._aside = Aside(source.unready or (lambda _: ()), source.max_aside, source.max_aside_bytes)
+        self._accounted, self._said_full = 0, False
+        self._offer_at = 0.0
+        resumed = self._resume(state, earliest)
+        self._next = earliest if source.whole_topic else resumed  # the offset of the next message that is new
+        self._reached = self._aside.done(resumed)
         self._seen = self._reached if source.whole_topic else 0
-        self._consumer.assign([TopicPartition(source.topic, partition, self._next)])
+        self._position = 0  # what is read next: below `_next` while what an earlier run set aside is read again
+        self._go_to(self._aside.to_read(self._next))
+        self._account()
         self._snapshots: deque[tuple[float, int]] = deque()  # when, and the offset
         self._committed = self._reached
         self._in_epoch = 0
@@ -132,23 +161,22 @@ class _Partition(StatefulSourcePartition[Poll, State]):
             raise StopIteration
         if self._in_epoch >= self._source.max_messages_per_epoch or not self._source.ready():
             return self._idle()
-        messages = self._consumer.consume(MAX_MESSAGES, 0)
-        errors = [error for error in [message.error() for message in messages] if error is not None]
+        if self._aside and (released := self._offer()):
+            return self._send(released)
+        if self._aside.full:
+            self._say_full()
+            return self._idle()
+        polled = self._consumer.consume(MAX_MESSAGES, 0)
+        errors = [error for error in [message.error() for message in polled] if error is not None]
         if errors:
-            messages = [message for message in messages if message.error() is None]
-        if messages:
-            self._next = messages[-1].offset() + 1  # type: ignore[operator]  # a message read has its offset
-            self._in_epoch += len(messages)
-            self._read.inc(len(messages))
+            polled = [message for message in polled if message.error() is None]
+        messages = self._take(cast("list[Message]", polled)) if polled else []
         for error in errors:
             self._act_on(error)
-        loaded_of = self._loaded_of if self._next >= self._end else None
-        if loaded_of is not None:
-            self._loaded_of = None
-        elif not messages:
-            return self._idle()
-        self._rest, self._awake_at = _SHORTEST_REST, None
-        return [Poll(self._source.topic, self._at.partition, messages, loaded_of, self._seen)]
+        if (wanted := self._aside.to_read(self._next)) - self._position > _FAR:
+            self._go_to(wanted)
+        # When all of a poll is set aside, or was sent on by an earlier run, that is no reason to rest.
+        return self._send(messages) or ([] if polled else self._idle())
 
     @override
     def next_awake(self) -> datetime | None:
@@ -166,14 +194,78 @@ class _Partition(StatefulSourcePartition[Poll, State]):
             self._consumer.commit(offsets=[TopicPartition(self._at.topic, self._at.partition, due)], asynchronous=True)
             self._committed = due
         # A topic that is read again from its start has been read as far as before all the same.
-        self._reached = max(self._reached, self._next)
+        self._reached = max(self._reached, self._aside.done(self._next))
         if self._reached != (self._snapshots[-1][1] if self._snapshots else self._committed):
             self._snapshots.append((now, self._reached))
+        if self._aside and not self._source.whole_topic:
+            return self._source.topic, self._next, self._aside.offsets
         return self._source.topic, self._reached
 
     @override
     def close(self) -> None:
+        _aside.labels(self._source.topic).dec(self._accounted)
         self._consumer.close()
+
+    def _take(self, messages: list[Message]) -> list[Message]:
+        """Of what was read: what is to be sent on now."""
+        again = self._position < self._next
+        self._position = messages[-1].offset() + 1  # type: ignore[operator]  # a message read has its offset
+        if again:
+            messages, gone = self._aside.pick(messages, self._next)
+            self._lose(gone)
+        self._next = max(self._next, self._position)
+        self._read.inc(len(messages))
+        return self._aside.sift(messages)
+
+    def _offer(self) -> list[Message]:
+        """What was set aside and can be decoded by now, if it is time to ask."""
+        if time.monotonic() < self._offer_at:
+            return []
+        released = self._aside.offer(MAX_MESSAGES)
+        if len(released) < MAX_MESSAGES:  # otherwise there may be more
+            self._offer_at = time.monotonic() + _OFFER_SECONDS
+        return released
+
+    def _send(self, messages: list[Message]) -> list[Poll]:
+        self._account()
+        loaded_of = self._loaded_of if self._aside.done(self._next) >= self._end else None
+        if loaded_of is not None:
+            self._loaded_of = None
+        elif not messages:
+            return []
+        self._in_epoch += len(messages)
+        self._rest, self._awake_at = _SHORTEST_REST, None
+        return [Poll(self._source.topic, self._at.partition, messages, loaded_of, self._seen)]
+
+    def _account(self) -> None:
+        """Metrics and log of what is aside, after it may have changed."""
+        aside = len(self._aside)
+        if aside == self._accounted:
+            return
+        _aside.labels(self._source.topic).inc(aside - self._accounted)
+        if not self._accounted:
+            what = "%s: messages are set aside until they can be decoded, from offset %d on: %d by now"
+            log.warning(what, self._name, self._aside.done(self._next), aside)
+        elif not aside:
+            log.info("%s: no message is set aside any longer", self._name)
+            self._said_full = False
+        self._accounted = aside
+
+    def _say_full(self) -> None:
+        if not self._said_full:
+            what = "%s: reads no further until some of the messages that are set aside can be decoded: %d, %d bytes"
+            log.warning(what, self._name, len(self._aside), self._aside.size)
+            self._said_full = True
+
+    def _lose(self, count: int) -> None:
+        """Count messages that were set aside and are not on the topic any longer."""
+        if count:
+            _skipped.labels(self._source.topic).inc(count)
+            log.warning("%s: %d messages that were set aside are not there any longer", self._name, count)
+
+    def _go_to(self, offset: int) -> None:
+        self._position = offset
+        self._consumer.assign([TopicPartition(self._at.topic, self._at.partition, offset)])
 
     def _idle(self) -> list[Poll]:
         """Rest for twice as long as the last time: what comes after a pause of hours is seen within 50 ms."""
@@ -185,19 +277,20 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         """The offset up to which an earlier run has read."""
         if state is not None and state[0] == self._source.topic:
             wanted, whose = state[1], "the recovery store"
+            if len(state) == 3:
+                self._aside.expect(state[2])
         else:
-            committed = self._consumer.committed([self._at], timeout=_REQUEST_SECONDS)[0]
-            if committed.error is not None:
-                raise KafkaException(committed.error)
-            if committed.offset < 0:
+            wanted, whose = self._group_offset(), "the consumer group"
+            if wanted < 0:
                 return earliest
-            wanted, whose = committed.offset, "the consumer group"
         if earliest <= wanted <= self._end:
             return wanted
         return self._begin_again(wanted, earliest, f"the offset in {whose}")
 
     def _begin_again(self, wanted: int, earliest: int, what: str) -> int:
         lost = max(0, earliest - wanted)
+        # What is in memory when retention removes it is still sent on; on a topic made anew it has no place.
+        self._lose(self._aside.forget(earliest) if lost else self._aside.clear())
         _skipped.labels(self._source.topic).inc(lost)
         why = f"{lost} messages were removed by retention" if lost else "the topic was made anew"
         log.warning("%s: %s, %d, is not there (%s): reading from %d", self._name, what, wanted, why, earliest)
@@ -218,6 +311,24 @@ class _Partition(StatefulSourcePartition[Poll, State]):
                     raise
                 time.sleep(0.1)
 
+    def _group_offset(self) -> int:
+        """The group's committed offset, negative without one. On a broker just started nobody may know it: ask again.
+
+        Raises:
+            KafkaException: the group is refused to us, or there was no answer within 30 s.
+        """
+        deadline = time.monotonic() + _REQUEST_SECONDS
+        while True:
+            try:
+                committed = self._consumer.committed([self._at], timeout=_REQUEST_SECONDS)[0]
+                if committed.error is not None:
+                    raise KafkaException(committed.error)
+                return committed.offset
+            except KafkaException as error:
+                if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.1)
+
     def _act_on(self, error: KafkaError) -> None:
         """Go on from what consuming met.
 
@@ -226,11 +337,15 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         """
         if error.code() == KafkaError._PARTITION_EOF:
             # The end may lie beyond the last message: a transaction's marker takes an offset too.
-            self._end = 0
+            self._end = min(self._end, self._next)
+            self._lose(self._aside.forget(self._next))
         elif error.code() in _GONE:
             earliest, _ = self._watermarks()
-            self._next = self._reached = self._begin_again(self._next, earliest, "the next offset")
-            self._consumer.assign([TopicPartition(self._at.topic, self._at.partition, self._next)])
+            if self._position < earliest <= self._next:  # reading again: all else has been sent on
+                self._lose(self._aside.forget(earliest))
+            else:
+                self._next = self._reached = self._begin_again(self._next, earliest, "the next offset")
+            self._go_to(self._aside.to_read(self._next))
         elif error.code() in _FATAL:
             log.error("%s: %s", self._name, error.str())
             raise KafkaException(error)

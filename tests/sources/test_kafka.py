@@ -1,5 +1,6 @@
 """The Kafka source, in flows of its own, on a real Kafka."""
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,9 +14,11 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, run_main
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.cimpl import NewPartitions
+from prometheus_client import REGISTRY
 
+import records.message
 from records.message import Poll
-from sources.kafka import KafkaSource
+from sources.kafka import MAX_MESSAGES, KafkaSource
 from tests.servers.kafka import Kafka
 
 Source = Callable[..., KafkaSource]
@@ -33,10 +36,12 @@ def config(kafka: Kafka, topic: str) -> dict[str, Any]:
     return {"bootstrap.servers": kafka.bootstrap, "group.id": topic}
 
 
-def write(kafka: Kafka, topic: str, values: list[bytes], partition: int = 0) -> None:
-    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+def write(
+    kafka: Kafka, topic: str, values: list[bytes], partition: int = 0, key: bytes | None = b"key", **config: str | int
+) -> None:
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, **config})
     for value in values:
-        producer.produce(topic, value, b"key", partition)
+        producer.produce(topic, value, key, partition)
     assert producer.flush(30) == 0
 
 
@@ -251,3 +256,307 @@ def test_no_more_than_its_share_in_an_epoch(kafka: Kafka, topic: str, config: di
     source = KafkaSource(topic, config, stopping=until(out, 20_000), max_messages_per_epoch=4000)
     run(source, out, epoch=timedelta(seconds=0.5))
     assert time.monotonic() - began > 4 * 0.4, "five epochs' worth"
+
+
+class Away:
+    """The values that cannot be decoded yet."""
+
+    def __init__(self, *values: bytes) -> None:
+        self.values = set(values)
+
+    def __call__(self, messages: list[records.message.Message]) -> list[int]:
+        return [index for index, message in enumerate(messages) if message.value() in self.values]
+
+
+def then(first: Callable[[], bool], do: Callable[[], object], last: Callable[[], bool]) -> Callable[[], bool]:
+    """Once the first holds, do that, and stop at the last."""
+    done: list[object] = []
+
+    def stopping() -> bool:
+        if not done and first():
+            done.append(do())
+        return bool(done) and last()
+
+    return stopping
+
+
+def metric(name: str, topic: str) -> float:
+    return REGISTRY.get_sample_value(name, {"topic": topic}) or 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "at_once", "later"),
+    [
+        pytest.param("-------", "0 2 4 6", "1 3 5", id="without keys"),
+        pytest.param("abcabcd", "0 2 6", "1 3 4 5", id="of its key those after it wait"),
+        pytest.param("aaaaaaa", "0", "1 2 3 4 5 6", id="one key"),
+    ],
+)
+def test_what_cannot_be_decoded_yet_is_set_aside(
+    kafka: Kafka,
+    topic: str,
+    config: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    keys: str,
+    at_once: str,
+    later: str,
+) -> None:
+    caplog.set_level(logging.INFO)
+    for number, key in enumerate(keys):
+        write(kafka, topic, numbered(number, number + 1), key=None if key == "-" else key.encode())
+    away = Away(b"1", b"3", b"5")
+    out: list[Poll] = []
+    waiting: list[float] = []
+
+    def return_() -> None:
+        waiting.append(metric("kafka_source_aside", topic))
+        away.values.clear()
+
+    stopping = then(until(out, len(at_once.split()), then=0.7), return_, until(out, 7))
+    run(KafkaSource(topic, config, stopping=stopping, unready=away), out)
+    assert b" ".join(values(out)).decode() == f"{at_once} {later}"  # type: ignore[arg-type]
+    assert waiting == [len(later.split())]
+    assert metric("kafka_source_aside", topic) == 0
+    assert metric("kafka_source_messages_total", topic) == 7
+    logged = [record.getMessage() for record in caplog.records if record.name == "sources.kafka"]
+    assert len(logged) == 2
+    assert f"{topic}-0: messages are set aside until they can be decoded, from offset 1 on" in logged[0]
+    assert logged[1] == f"{topic}-0: no message is set aside any longer"
+
+
+def test_what_is_aside_goes_on_in_the_next_runs(
+    kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path
+) -> None:
+    init_db_dir(tmp_path, 1)
+    write(kafka, topic, numbered(0, 10), key=None)
+    for away, expected in (
+        (Away(b"3", b"5", b"7"), [b"0", b"1", b"2", b"4", b"6", b"8", b"9"]),
+        (Away(b"3", b"7"), [b"5"]),
+        (Away(b"3", b"7", b"10"), [b"11"]),
+        (Away(b"7"), [b"3", b"10"]),
+        (None, [b"7"]),
+    ):
+        if expected == [b"11"]:
+            write(kafka, topic, numbered(10, 12), key=None)
+        out: list[Poll] = []
+        stopping = until(out, len(expected), then=0.7)
+        run(KafkaSource(topic, config, stopping=stopping, unready=away), out, tmp_path)
+        assert values(out) == expected
+        assert metric("kafka_source_aside", topic) == 0, "of this process"
+        assert committed(config, topic) == min([int(value) for value in (away.values if away else ())] + [12])
+
+
+def test_what_is_aside_survives_a_crash(kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path) -> None:
+    init_db_dir(tmp_path, 1)
+    write(kafka, topic, numbered(0, 10), key=None)
+    first: list[Poll] = []
+    snapshots_are_taken = until(first, 8, then=1)
+
+    def crash() -> bool:
+        if snapshots_are_taken():
+            raise RuntimeError("a crash")
+        return False
+
+    with pytest.raises(RuntimeError):
+        run(KafkaSource(topic, config, stopping=crash, unready=Away(b"0", b"9")), first, tmp_path)
+    write(kafka, topic, numbered(10, 12), key=None)
+    second: list[Poll] = []
+    run(KafkaSource(topic, config, stopping=until(second, 4, then=0.3), unready=Away()), second, tmp_path)
+    assert values(second) == [b"0", b"9", b"10", b"11"]
+
+
+def test_no_offset_above_one_that_is_aside_is_committed(kafka: Kafka, topic: str, config: dict[str, Any]) -> None:
+    write(kafka, topic, numbered(0, 10), key=None)
+    first: list[Poll] = []
+    run(KafkaSource(topic, config, stopping=until(first, 8, then=1), unready=Away(b"3", b"5")), first)
+    assert committed(config, topic) == 3
+    second: list[Poll] = []
+    run(KafkaSource(topic, config, stopping=until(second, 7, then=1), unready=Away()), second)
+    assert values(second) == numbered(3, 10)
+    assert committed(config, topic) == 10
+
+
+def test_a_topic_is_loaded_when_nothing_of_it_is_aside(
+    kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path
+) -> None:
+    init_db_dir(tmp_path, 1)
+    write(kafka, topic, numbered(0, 10), key=None)
+
+    def source(**kwargs: Any) -> KafkaSource:
+        return KafkaSource(topic, config, whole_topic=True, **kwargs)
+
+    first: list[Poll] = []
+    run(source(stopping=until(first, 9, then=0.7), unready=Away(b"3")), first, tmp_path)
+    assert [poll.partition for poll in first if poll.loaded_of] == [1]
+
+    away = Away(b"5", b"10")
+    second: list[Poll] = []
+
+    def go_on() -> None:
+        write(kafka, topic, numbered(10, 11), key=None)  # behind the end of the start: it is not waited for
+        time.sleep(0.5)
+        away.values.remove(b"5")
+
+    stopping = then(until(second, 9, then=0.7), go_on, until(second, 10, then=0.5))
+    run(source(stopping=stopping, unready=away), second, tmp_path)
+    mine = [poll for poll in second if poll.partition == 0]
+    assert values(mine) == [*numbered(0, 5), *numbered(6, 10), b"5"]
+    assert [poll.loaded_of for poll in mine] == [*[None] * (len(mine) - 1), 2]
+    assert {poll.seen for poll in mine} == {3}, "what was aside has not been read"
+
+    third: list[Poll] = []
+    run(source(stopping=until(third, 11, then=0.3), unready=Away()), third, tmp_path)
+    assert {poll.seen for poll in third if poll.partition == 0} == {10}
+
+
+@pytest.mark.parametrize(
+    "bound", [pytest.param({"max_aside": 100}, id="messages"), pytest.param({"max_aside_bytes": 300}, id="bytes")]
+)
+def test_a_partition_that_has_set_much_aside_reads_no_further(
+    kafka: Kafka, topic: str, config: dict[str, Any], caplog: pytest.LogCaptureFixture, bound: dict[str, int]
+) -> None:
+    write(kafka, topic, [b"away", *numbered(1, 20_000)])
+    away = Away(b"away")
+    waiting: list[float] = []
+    out: list[Poll] = []
+
+    def full() -> bool:
+        waiting.append(metric("kafka_source_aside", topic))
+        return len(waiting) > 20 and waiting[-20] > 0
+
+    stopping = then(full, away.values.clear, until(out, 20_000))
+    run(KafkaSource(topic, config, stopping=stopping, unready=away, **bound), out)  # type: ignore[arg-type]
+    assert values(out) == [b"away", *numbered(1, 20_000)]
+    assert max(len(poll.messages) for poll in out) <= MAX_MESSAGES
+    assert 100 <= max(waiting) < 100 + MAX_MESSAGES
+    assert caplog.text.count("reads no further") == 1
+
+
+def test_what_was_aside_and_retention_removed_is_passed_over_and_counted(
+    kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    init_db_dir(tmp_path, 1)
+    write(kafka, topic, numbered(0, 10), key=None)
+    first: list[Poll] = []
+    away = Away(b"3", b"5", b"7")
+    run(KafkaSource(topic, config, stopping=until(first, 7, then=0.3), unready=away), first, tmp_path)
+    admin = kafka.admin()
+    for upto, expected, skipped in ((6, [b"10"], 2), (9, [b"11"], 3)):
+        admin.delete_records([TopicPartition(topic, 0, upto)])[TopicPartition(topic, 0)].result(30)
+        write(kafka, topic, expected, key=None)
+        out: list[Poll] = []
+        run(KafkaSource(topic, config, stopping=until(out, 1, then=0.3), unready=away), out, tmp_path)
+        assert values(out) == expected
+        assert metric("kafka_source_skipped_total", topic) == skipped
+    assert "2 messages that were set aside are not there any longer" in caplog.text
+
+
+def test_what_was_aside_on_a_topic_made_anew_is_not_waited_for(
+    kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    init_db_dir(tmp_path, 1)
+    write(kafka, topic, numbered(0, 100), key=None)
+    first: list[Poll] = []
+    away = Away(b"3", b"50")
+    run(KafkaSource(topic, config, stopping=until(first, 98, then=0.3), unready=away), first, tmp_path)
+    admin = kafka.admin()
+    admin.delete_topics([topic], operation_timeout=30)[topic].result(30)
+    time.sleep(1)
+    kafka.create_topic(topic, partitions=2)
+    write(kafka, topic, numbered(0, 10), key=None)
+    second: list[Poll] = []
+    run(KafkaSource(topic, config, stopping=until(second, 10, then=0.3), unready=Away()), second, tmp_path)
+    assert values(second) == numbered(0, 10)
+    assert metric("kafka_source_skipped_total", topic) == 2
+    assert "2 messages that were set aside are not there any longer" in caplog.text
+    assert "made anew" in caplog.text
+
+
+def read_to_the_end(source: KafkaSource, state: Any, end: int) -> list[bytes | None]:
+    """What the first partition sends on, from that state until it has read up to `end` and nothing is aside."""
+    source.list_parts()
+    partition = source.build_part("in", "00000", state)
+    out: list[Poll] = []
+    deadline = time.monotonic() + 20
+    while len(found := partition.snapshot()) == 3 or found[1] < end:
+        assert time.monotonic() < deadline, f"{values(out)}, {found}"
+        out += partition.next_batch()
+        time.sleep(0.01)
+    partition.close()
+    return values(out)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected", "gone"),
+    [
+        pytest.param((4,), [b"c"], 0, id="as it was before anything could be set aside"),
+        pytest.param((2, (0,)), [b"a", b"b", b"c"], 0, id="nothing to pass over"),
+        pytest.param((4, (0,)), [b"a", b"c"], 0, id="one to pass over"),
+        pytest.param((5, (0, 4)), [b"a", b"c"], 0, id="nothing is new"),
+        pytest.param((5, (0, 3)), [b"a"], 1, id="one is gone, with others behind it"),
+        pytest.param((4, (3,)), [b"c"], 1, id="one is gone, with new ones behind it"),
+        pytest.param((6, (2, 5)), [b"b"], 1, id="one is gone, at the end"),
+    ],
+)
+def test_goes_on_from_every_state_over_offsets_with_gaps(
+    kafka: Kafka, topic: str, config: dict[str, Any], state: tuple[Any, ...], expected: list[bytes], gone: int
+) -> None:
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": topic})
+    producer.init_transactions(30)
+    for value in (b"a", b"b", b"c"):  # at 0, 2 and 4, with the transactions' markers between
+        producer.begin_transaction()
+        producer.produce(topic, value, None, 0)
+        producer.commit_transaction(30)
+    assert read_to_the_end(KafkaSource(topic, config), (topic, *state), 5) == expected
+    assert metric("kafka_source_skipped_total", topic) == gone
+
+
+def test_what_lies_far_between_is_skipped(kafka: Kafka, topic: str, config: dict[str, Any]) -> None:
+    count = 50_000
+    write(kafka, topic, numbered(0, count), key=None)
+    state = (topic, count - 2, (0, 5, 25_000, 25_001))
+    aside = [b"0", b"5", b"25000", b"25001"]
+    assert read_to_the_end(KafkaSource(topic, config), state, count) == [*aside, *numbered(count - 2, count)]
+
+
+@pytest.mark.parametrize(
+    ("upto", "expected", "skipped"),
+    [
+        pytest.param(200, [b"0", b"250", *numbered(290, 310)], 1, id="some of it"),
+        pytest.param(300, [b"0", *numbered(300, 310)], 12, id="all of it that is not in memory, and ten new ones"),
+    ],
+)
+def test_retention_passes_by_while_what_was_aside_is_read_again(
+    kafka: Kafka,
+    topic: str,
+    config: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    upto: int,
+    expected: list[bytes],
+    skipped: int,
+) -> None:
+    for first in range(0, 300, 10):  # small batches, fetched one at a time
+        write(kafka, topic, numbered(first, first + 10), key=None)
+    away = Away(b"0")
+    slowly = {**config, "queued.min.messages": 1, "fetch.message.max.bytes": 1}
+    source = KafkaSource(topic, slowly, unready=away)
+    source.list_parts()
+    partition = source.build_part("in", "00000", (topic, 290, (0, 150, 250)))
+    deadline = time.monotonic() + 20
+    while metric("kafka_source_messages_total", topic) < 1:
+        assert time.monotonic() < deadline
+        assert partition.next_batch() == []
+    admin = kafka.admin()
+    admin.delete_records([TopicPartition(topic, 0, upto)])[TopicPartition(topic, 0)].result(30)
+    write(kafka, topic, numbered(300, 310), key=None)
+    out: list[Poll] = []
+    while partition.snapshot() != (topic, 310):
+        if metric("kafka_source_skipped_total", topic) == skipped:
+            away.values.clear()
+        assert time.monotonic() < deadline, f"{values(out)}, {partition.snapshot()}"
+        out += partition.next_batch()
+        time.sleep(0.01)
+    partition.close()
+    assert sorted(values(out), key=int) == expected  # type: ignore[arg-type]
+    assert metric("kafka_source_skipped_total", topic) == skipped
+    assert "made anew" not in caplog.text
