@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _SECRET = re.compile(r"password|secret|token|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
@@ -48,6 +48,13 @@ def _pattern(value: object) -> object:
         raise ValueError(f"must be a regular expression: {error}") from None
 
 
+def _no_protobuf(value: object) -> object:
+    if isinstance(value, str) and value.strip().lower() in {"protobuf", "proto"}:
+        raise ValueError("must be auto, json or avro: Protobuf is not read")
+    return value
+
+
+Format = Annotated[Literal["auto", "json", "avro"], BeforeValidator(_no_protobuf)]
 Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
 Pattern = Annotated[re.Pattern[str], NoDecode, BeforeValidator(_pattern)]
 # Elasticsearch's rules for names; date directives beside.
@@ -142,6 +149,30 @@ class Topics(_Settings):
                     )
                 named[topic] = info.alias or name
         return self
+
+
+class SchemaRegistry(_Settings):
+    """The schema registry, for Avro: any with Confluent's API."""
+
+    url: str | None = Field(
+        None,
+        alias="SCHEMA_REGISTRY_URL",
+        pattern=r"^\s*https?://",
+        description="where it is, `https://host:8081`, several addresses separated by commas; not set: all is JSON",
+    )
+    user: str | None = Field(None, alias="SCHEMA_REGISTRY_USER", description="user, for basic authentication")
+    password: SecretStr | None = Field(None, alias="SCHEMA_REGISTRY_PASSWORD", description="and password")
+    ca: FilePath | None = Field(None, alias="SCHEMA_REGISTRY_CA", description="file of the authority, for TLS")
+
+
+class Formats(_Settings):
+    """How messages are written. Protobuf is not read."""
+
+    ratings: Format = Field("auto", alias="RATINGS_FORMAT", description="of ratings; `auto`: each by its own bytes")
+    customers: Format = Field("auto", alias="CUSTOMERS_FORMAT", description="of customers, likewise")
+    enriched: Literal["json", "avro"] = Field(
+        "json", alias="OUTPUT_FORMAT", description="of the ratings with customers that are written; alerts are JSON"
+    )
 
 
 class Join(_Settings):
@@ -299,7 +330,7 @@ class Log(_Settings):
     )
 
 
-_COMPONENTS = (Kafka, Topics, Join, Alerts, Search, Archive, Log)
+_COMPONENTS = (Kafka, Topics, SchemaRegistry, Formats, Join, Alerts, Search, Archive, Log)
 
 
 class Settings:
@@ -313,6 +344,8 @@ class Settings:
         try:
             self.kafka = Kafka()
             self.topics = Topics()
+            self.registry = SchemaRegistry()
+            self.formats = Formats()
             self.join = Join()
             self.alerts = Alerts()
             self.search = Search()
@@ -320,6 +353,14 @@ class Settings:
             self.log = Log()
         except ValidationError as error:
             raise SettingsError(_explain(error)) from None
+        if self.registry.url is None:
+            for variable, form in (
+                ("RATINGS_FORMAT", self.formats.ratings),
+                ("CUSTOMERS_FORMAT", self.formats.customers),
+                ("OUTPUT_FORMAT", self.formats.enriched),
+            ):
+                if form == "avro":
+                    raise SettingsError(f"{variable} is 'avro', but SCHEMA_REGISTRY_URL is not set")
         self.properties = self.kafka.properties()
 
 

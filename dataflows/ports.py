@@ -12,11 +12,13 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 from confluent_kafka import KafkaException
 
-from dataflows import archive, runtime, search
+from dataflows import archive, runtime, schemas, search
+from dataflows.enriched_avro import SCHEMA, EnrichedAvro
 from operators.batch import KEY_GROUPS, Batch, group_index
 from records import dead_letter
 from records.enriched import locate
 from records.message import Poll
+from schemas.cache import Schemas
 from settings import Settings
 from sinks.elasticsearch import Document
 from sinks.kafka import KafkaRecord, KafkaSink, KafkaWriter, Key, check
@@ -39,6 +41,10 @@ class Ports:
     search: Sink[tuple[str, Iterable[Document]]] | None = None
     archive: Sink[Any] | None = None  # batches of enriched ratings
     """The branches that are None are off."""
+    schemas: Schemas | None = None
+    """Of Avro; None where all is JSON."""
+    enriched_avro: EnrichedAvro | None = None
+    """What encodes enriched ratings for ``enriched``; None: they are JSON."""
     ticks: Source[tuple[str, Batch[Any]]] = field(default_factory=lambda: TickSource(()))
     """Something for each key group each second, for the branches."""
     customers_loaded: Callable[[], None] = lambda: None
@@ -54,10 +60,17 @@ def connect(settings: Settings) -> Ports:
     log = logging.getLogger(__name__)
     config = {**settings.properties, "logger": logging.getLogger("librdkafka")}
     names = settings.topics
+    registry = schemas.connect(settings.registry)
+    known = schemas.schemas(registry)
     try:
         _prepare(settings, config)
     except KafkaException as error:
         raise StartupError(name_variable(error, settings.properties)) from None
+    avro = None
+    if registry is not None and settings.formats.enriched == "avro":
+        avro = EnrichedAvro(
+            schemas.register(registry, f"{names.enriched}-value", SCHEMA, settings.kafka.startup_timeout)
+        )
 
     loaded = Event()
     source = partial(KafkaSource, config=config, stopping=runtime.stopping)
@@ -70,13 +83,24 @@ def connect(settings: Settings) -> Ports:
         held_back = timedelta(seconds=settings.join.grace)
         log.warning("no recovery store (-r): after a stop, what was written since the last commit is written again")
     return Ports(
-        ratings=source(names.ratings, ready=loaded.is_set, commit_after=held_back),
-        customers=source(names.customers, whole_topic=True),
-        enriched=sink(names.enriched, rejected=partial(rejected, "enriched")),
-        alerts=sink(names.alerts, rejected=partial(rejected, "alerts")),
+        ratings=source(
+            names.ratings,
+            ready=loaded.is_set,
+            commit_after=held_back,
+            unready=known.unready_values if known and settings.formats.ratings != "json" else None,
+        ),
+        customers=source(
+            names.customers,
+            whole_topic=True,
+            unready=known.unready if known and settings.formats.customers != "json" else None,
+        ),
+        enriched=sink(names.enriched, rejected=partial(rejected, "enriched", avro.locate if avro else locate)),
+        alerts=sink(names.alerts, rejected=partial(rejected, "alerts", locate)),
         dead_letters=sink(names.dead_letters),
         search=search.connect(settings.search, names.ratings, partial(KafkaWriter, names.dead_letters, config)),
         archive=archive.connect(settings.archive),
+        schemas=known,
+        enriched_avro=avro,
         ticks=TickSource(tuple((key, Batch()) for key in KEY_GROUPS), stopping=runtime.stopping),
         customers_loaded=loaded.set,
     )
@@ -96,7 +120,15 @@ def _prepare(settings: Settings, config: dict[str, Any]) -> None:
     topics.create_missing([names.enriched, names.alerts, names.dead_letters], like=names.ratings)
 
 
-def _rejected(ratings: str, dead_letters: str, step: str, key: Key, value: bytes, why: str) -> tuple[str, Key, bytes]:
+def _rejected(
+    ratings: str,
+    dead_letters: str,
+    step: str,
+    locate: Callable[[bytes], tuple[int, int, int]],
+    key: Key,
+    value: bytes,
+    why: str,
+) -> tuple[str, Key, bytes]:
     """What is written in place of an enriched rating or an alert that its topic refuses."""
     partition, offset, timestamp = locate(value)
     letter = dead_letter.dead_letter(

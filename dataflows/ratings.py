@@ -11,15 +11,16 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import runtime, search
+from dataflows import formats, runtime, search
 from dataflows.ports import Ports, connect
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
-from operators.each import each, where
+from operators.each import each, together, where
 from operators.join import Join, join_table
-from records import customer, dead_letter, enriched, rating
+from records import dead_letter, enriched, rating
 from records.customer import Customer, CustomerChange
 from records.enriched import EnrichedRating
+from records.log_position import is_stale
 from records.rating import Rating
 from settings import Settings, SettingsError
 from sources.kafka_topics import StartupError
@@ -28,10 +29,12 @@ from sources.kafka_topics import StartupError
 def build(ports: Ports, settings: Settings) -> Dataflow:
     """The main job, between any sources and sinks."""
     flow = Dataflow("ratings")
-    decode_rating = rating.decode_with_source if settings.join.unmatched == "dead-letter" else rating.decode
+    keep_source = settings.join.unmatched == "dead-letter"
+    of_ratings = formats.of_ratings(settings.formats.ratings, ports.schemas, keep_source=keep_source)
+    of_customers = formats.of_customers(settings.formats.customers, ports.schemas)
 
-    ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), decode_rating, user_id)
-    customers = decode("decode_customers", op.input("customers", flow, ports.customers), customer.decode, customer_id)
+    ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), of_ratings, user_id)
+    customers = decode("decode_customers", op.input("customers", flow, ports.customers), of_customers, customer_id)
     join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings))
     alerts = each("alert", where("unhappy_platinum", join.joined, unhappy(settings)), enriched.to_alert)
     unmatched = each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings))
@@ -39,7 +42,9 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
 
     enriched_json = each("enriched_json", join.joined, enriched.encode)
     alerts_json = each("alerts_json", alerts, enriched.encode)
-    op.output("enriched", enriched_json, ports.enriched)
+    avro = ports.enriched_avro
+    enriched_out = together("enriched_avro", join.joined, avro.encode) if avro else enriched_json
+    op.output("enriched", enriched_out, ports.enriched)
     op.output("alerts", alerts_json, ports.alerts)
     op.output("dead_letters", each("dead_letter_message", dead_letters, dead_letter.to_message), ports.dead_letters)
 
@@ -55,12 +60,13 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
 user_id, customer_id = attrgetter("user_id"), attrgetter("id")
 
 
-def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChange, Customer, EnrichedRating]:
+def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChange, Customer, bytes, EnrichedRating]:
     """Every rating with its customer as it is now; one whose customer is not known waits for it."""
     return Join(
         record_type=Rating,
         key=user_id,
-        change=attrgetter("id", "customer"),
+        change=attrgetter("id", "customer", "position"),
+        stale=is_stale,
         combine=enriched.enrich,
         grace=timedelta(seconds=settings.join.grace),
         unmatched=settings.join.unmatched,

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Callable, Generic, NamedTuple, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
@@ -10,6 +11,7 @@ from prometheus_client import Counter
 
 from operators.batch import KEY_GROUPS, Batch
 from records.dead_letter import DeadLetter, dead_letter
+from records.decoder import ALONE, Decoder
 from records.errors import DecodeError
 from records.message import Message, Poll
 
@@ -49,15 +51,15 @@ class DecodeOut(Generic[T]):
 def decode(
     step_id: str,
     up: Stream[Poll],
-    record: Callable[[Message], T | None],
+    decoder: Decoder[T],
     key: Callable[[T], int | None],
 ) -> DecodeOut[T]:
-    """Decode each message with ``record`` and send it to the key group of its ``key``.
+    """Decode each message and send its record to the key group of its ``key``.
 
     Args:
         step_id: Unique in the flow; dead letters and metrics name it.
         up: Polls of a Kafka source.
-        record: A message's record, or None to pass over it. What it raises becomes a dead letter.
+        decoder: Makes records of messages. What it raises becomes a dead letter.
         key: The record's key; a record without one goes to every group.
     """
     name = step_id.rsplit(".", 1)[-1]
@@ -71,15 +73,17 @@ def decode(
             groups: list[Batch[T]] = [Batch() for _ in KEY_GROUPS]
             failures = Failures()
             passed = again = 0
-            for message in messages:
-                try:
-                    found = record(message)
-                except Exception as error:  # whatever a record does to its decoder, the next one is read
-                    if (message.offset() or 0) < seen:
-                        again += 1
-                    else:
-                        failures.append(_failure(topic, partition, message, name, error))
-                    continue
+            at_once = decoder.many(messages)
+            for message, found in zip(messages, at_once or repeat(ALONE)):  # noqa: B905 - repeat() has no length
+                if found is ALONE:
+                    try:
+                        found = decoder.one(message)  # noqa: PLW2901 - in place of its stand-in
+                    except Exception as error:  # whatever a record does to its decoder, the next one is read
+                        if (message.offset() or 0) < seen:
+                            again += 1
+                        else:
+                            failures.append(_failure(topic, partition, message, name, error))
+                        continue
                 if found is None:
                     passed += 1
                 elif (at := key(found)) is None:

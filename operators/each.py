@@ -1,6 +1,6 @@
-"""One function for each record of a stream of batches."""
+"""One function for the records of a stream of batches."""
 
-from typing import Callable, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
+from typing import Callable, Iterable, Sequence, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
@@ -31,6 +31,26 @@ def each(step_id: str, up: Batches[X], function: Callable[[X], Y]) -> Batches[Y]
         return [(key, Batch(map(function, records))) for key, records in items]
 
     return op.flat_map_batch("each", up, step)
+
+
+@operator
+def together(step_id: str, up: Batches[X], function: Callable[[Sequence[X]], Iterable[Y]]) -> Batches[Y]:
+    """Replace the records of each batch by what ``function`` makes of all of them; what it raises stops the flow.
+
+    >>> from bytewax.dataflow import Dataflow
+    >>> from bytewax.testing import TestingSink, TestingSource, run_main
+    >>> flow, out = Dataflow("doc"), []
+    >>> numbers = op.input("in", flow, TestingSource([("exk", Batch([1, 2, 3]))]))
+    >>> op.output("out", together("reverse", numbers, reversed), TestingSink(out))
+    >>> run_main(flow)
+    >>> out
+    [('exk', [3, 2, 1])]
+    """
+
+    def step(items: list[tuple[str, Batch[X]]]) -> list[tuple[str, Batch[Y]]]:
+        return [(key, Batch(function(records))) for key, records in items]
+
+    return op.flat_map_batch("together", up, step)
 
 
 @operator

@@ -29,8 +29,16 @@ class UnsupportedFormat(DecodeError):
     """The value is in an encoding that is recognised but cannot be read."""
 
 
+class UnknownSchema(DecodeError):
+    """The schema registry does not know the schema that the record names."""
+
+
+class MalformedAvro(DecodeError):
+    """The bytes are not of the schema that the record names."""
+
+
 class InvalidRecord(DecodeError):
-    """The value is JSON, but a field is missing or of the wrong type."""
+    """The value can be read, but a field is missing or of the wrong type."""
 
 
 _TYPE = re.compile(

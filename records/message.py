@@ -1,7 +1,7 @@
 """A Kafka message as the decoders see it, and the batch of them that a source reads at once."""
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,6 +16,7 @@ class Message(Protocol):
     def value(self) -> bytes | None: ...  # noqa: D102
     def partition(self) -> int | None: ...  # noqa: D102
     def offset(self) -> int | None: ...  # noqa: D102
+    def headers(self) -> Any: ...  # noqa: D102  # pairs of name and bytes, or None; its types promise more than it gives
     def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
 
 

@@ -1,5 +1,8 @@
 """A rating of a flight, as its topic carries it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 
 from records.dead_letter import DeadLetter, dead_letter
@@ -29,8 +32,11 @@ class Rating(msgspec.Struct, gc=False, omit_defaults=True):
     source_offset: int = msgspec.field(name="@source_offset", default=-1)
     source_key: bytes | None = msgspec.field(name="@source_key", default=None)
     source_value: bytes | None = msgspec.field(name="@source_value", default=None)
-    """The Kafka record's key and value; only of ``decode_with_source``."""
+    """The Kafka record's key and value; only of ``with_source``."""
 
+
+FIELDS = frozenset({"rating_id", "user_id", "stars", "route_id", "rating_time", "channel", "message"})
+"""What a rating's message holds, in lower case."""
 
 _decode_plain = msgspec.json.Decoder(Rating).decode
 
@@ -49,16 +55,33 @@ def decode(message: Message) -> Rating:
         rating = _decode_plain(value)
     except (ValueError, RecursionError) as error:
         rating = _decode_wrapped(value, error)
-    rating.rating_ts = message.timestamp()[1]
-    rating.source_partition = message.partition()  # type: ignore[assignment]  # None only before it was produced
-    rating.source_offset = message.offset()  # type: ignore[assignment]
+    return _located(rating, message)
+
+
+def from_fields(message: Message, fields: object) -> Rating:
+    """Make a rating of the fields that its value's Avro held.
+
+    Raises:
+        msgspec.ValidationError: they are not those of a rating.
+    """
+    return _located(msgspec.convert(fields, Rating), message)
+
+
+def many_from_fields(messages: Sequence[Message], rows: list[Any]) -> list[Rating]:
+    """As ``from_fields``, of many."""
+    return list(map(_located, msgspec.convert(rows, list[Rating]), messages))
+
+
+def with_source(rating: Rating, message: Message) -> Rating:
+    """The rating, keeping its message's key and value: it may yet become a dead letter."""
+    rating.source_key, rating.source_value = message.key(), message.value()
     return rating
 
 
-def decode_with_source(message: Message) -> Rating:
-    """As ``decode``, keeping key and value: for a rating that may yet become a dead letter."""
-    rating = decode(message)
-    rating.source_key, rating.source_value = message.key(), message.value()
+def _located(rating: Rating, message: Message) -> Rating:
+    rating.rating_ts = message.timestamp()[1]
+    rating.source_partition = message.partition()  # type: ignore[assignment]  # None only before it was produced
+    rating.source_offset = message.offset()  # type: ignore[assignment]
     return rating
 
 

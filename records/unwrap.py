@@ -39,15 +39,27 @@ def check(value: bytes) -> None:
     """
     if not value:
         raise EmptyValue("the value is empty")
-    if len(value) > MAX_BYTES:
-        raise TooLarge(f"the value has {len(value):,} bytes, more than the limit of {MAX_BYTES:,}")
+    check_size(value)
     if value[0] == _AVRO_FRAME:
-        raise UnsupportedFormat("the value is Avro with a schema registry's id (its first byte is 0x00), not JSON")
+        raise UnsupportedFormat(
+            "the value is Avro with a schema registry's id (its first byte is 0x00), and JSON is read here: "
+            "is the schema registry set, and the topic's format auto or avro?"
+        )
     if not value.isascii():
         try:
             value.decode()
         except UnicodeDecodeError as error:
             raise NotUtf8(f"the value is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def check_size(value: bytes) -> None:
+    """Refuse a value of more than MAX_BYTES.
+
+    Raises:
+        TooLarge
+    """
+    if len(value) > MAX_BYTES:
+        raise TooLarge(f"the value has {len(value):,} bytes, more than the limit of {MAX_BYTES:,}")
 
 
 def unwrap(value: bytes) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 from operators.batch import KEY_GROUPS
 from operators.decode import Failures, Loaded, decode
 from records.dead_letter import KEPT_BYTES, DeadLetter
+from records.decoder import Decoder
 from records.errors import InvalidRecord
 from records.message import Message, Poll
 from tests.records.messages import message
@@ -56,7 +57,8 @@ def run(*polls: Poll, step_id: str = "") -> tuple[list[Any], list[Any]]:
     oks: list[Any] = []
     errs: list[Any] = []
     flow = Dataflow("test")
-    out = decode(step_id or next(step_ids), op.input("in", flow, TestingSource(polls, batch_size=10)), number, key)
+    up = op.input("in", flow, TestingSource(polls, batch_size=10))
+    out = decode(step_id or next(step_ids), up, Decoder(number), key)
     op.output("oks", out.oks, TestingSink(oks))
     op.output("errs", out.errs, TestingSink(errs))
     run_main(flow)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from records.customer import Customer
 from records.enriched import EnrichedRating, encode, enrich, locate
 from records.errors import DecodeError
-from records.rating import Rating, decode, decode_with_source, unmatched
+from records.rating import Rating, decode, unmatched, with_source
 from tests.records.messages import message, nested, to_json
 
 PLAIN = {
@@ -219,7 +219,7 @@ def test_any_depth_is_decoded_or_refused(name: str, brackets: tuple[str, str], d
 def test_the_source_is_kept_on_request() -> None:
     source = message(to_json(IDS), b"a key")
     assert decode(source).source_value is None
-    kept = decode_with_source(source)
+    kept = with_source(decode(source), source)
     assert (kept.source_key, kept.source_value) == (b"a key", to_json(IDS))
     letter = unmatched("ratings", kept)
     assert (letter.topic, letter.partition, letter.offset, letter.timestamp) == ("ratings", 2, 7, 1_528_800_546_808)

@@ -1,0 +1,134 @@
+"""JSON or Avro: a topic's messages by what they are, or by what they are said to be."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from records.decoder import ALONE, Alone, Decoder
+from records.errors import DecodeError, InvalidRecord, UnsupportedFormat, explain
+from records.message import Message
+from records.unwrap import MAX_BYTES, check_size
+from schemas.avro import Reader
+from schemas.cache import Schemas
+from schemas.wire import FRAME, FRAME_BYTES, carry_guids, framed_key, framed_value
+
+T = TypeVar("T")
+
+Format = Literal["auto", "json", "avro"]
+
+_AT_ONCE = 256
+"""So many messages are read at once: one that is broken makes the others of its lot slow."""
+
+
+@dataclass(frozen=True)
+class Avro(Generic[T]):
+    """How a record is made of what Avro's bytes held."""
+
+    one: Callable[[Message, Any], T | None]
+    """Of a message and its value's fields. Raises DecodeError or msgspec.ValidationError."""
+    many: Callable[[Sequence[Message], list[Any]], Sequence[T | None]]
+    """Of many. Raises for any that is not as it should be; then they are made one by one."""
+
+
+def decoder(
+    json: Callable[[Message], T | None], avro: Avro[T], form: Format, schemas: Schemas | None, *, keyed: bool = False
+) -> Decoder[T]:
+    """Decode a topic's messages.
+
+    Args:
+        json: Decodes a message whose value is JSON.
+        avro: Makes records of Avro's fields.
+        form: ``auto`` tells each message's format by its own bytes; the others make any other a dead letter.
+        schemas: None where there is no schema registry: then all is JSON.
+        keyed: Whether keys are read, too: those in Avro are given to ``json`` and ``avro`` as JSON.
+    """
+    if schemas is None or form == "json":
+        return Decoder(json)
+    reading = _Reading(json, avro, form, schemas, keyed)
+    return Decoder(reading.one, reading.many)
+
+
+@dataclass(frozen=True)
+class _Reading(Generic[T]):
+    json: Callable[[Message], T | None]
+    avro: Avro[T]
+    form: Format
+    schemas: Schemas
+    keyed: bool
+
+    def one(self, message: Message) -> T | None:
+        if self.keyed:
+            message = _WithJsonKey(message, self.schemas)
+        value, framed = message.value(), framed_value(message)
+        if value is None or framed is None:
+            # A message without a value deletes something, whatever its topic's format.
+            if self.form == "avro" and value is not None:
+                raise UnsupportedFormat("the value is not Avro with a schema registry's id or GUID")
+            return self.json(message)
+        check_size(value)
+        reader = self.schemas.reader(framed.schema)
+        fields = reader.read(framed.payload)
+        try:
+            return self.avro.one(message, fields)
+        except msgspec.ValidationError as error:
+            raise _mismatch(explain(error), reader) from None
+        except InvalidRecord as error:
+            raise _mismatch(str(error), reader) from None
+
+    def many(self, messages: Sequence[Message]) -> Sequence[T | Literal[Alone.ALONE] | None] | None:
+        by_schema: defaultdict[bytes, list[int]] = defaultdict(list)
+        for index, message in enumerate(messages):
+            value = message.value()
+            if value is not None and FRAME_BYTES <= len(value) <= MAX_BYTES and value[0] == FRAME:
+                by_schema[value[:FRAME_BYTES]].append(index)
+        if not by_schema or carry_guids(messages):
+            return None
+        found: list[T | Literal[Alone.ALONE] | None] = [ALONE] * len(messages)
+        for begin, indices in by_schema.items():
+            for lot in range(0, len(indices), _AT_ONCE):
+                self._read(int.from_bytes(begin[1:], "big"), messages, indices[lot : lot + _AT_ONCE], found)
+        return found
+
+    def _read(
+        self,
+        schema: int,
+        messages: Sequence[Message],
+        indices: Sequence[int],
+        found: list[T | Literal[Alone.ALONE] | None],
+    ) -> None:
+        lot: list[Message] = [messages[index] for index in indices]
+        if self.keyed:
+            lot = [_WithJsonKey(message, self.schemas) for message in lot]
+        try:
+            values = self.schemas.reader(schema).read_all([message.value()[FRAME_BYTES:] for message in lot])  # type: ignore[index]
+            if values is None:
+                return
+            records = self.avro.many(lot, values)
+        except (DecodeError, msgspec.ValidationError):
+            return
+        for index, record in zip(indices, records, strict=True):
+            found[index] = record
+
+
+class _WithJsonKey:
+    """A message whose key, where that is Avro, is given as JSON."""
+
+    __slots__ = ("_message", "_schemas", "headers", "offset", "partition", "timestamp", "value")
+
+    def __init__(self, message: Message, schemas: Schemas) -> None:
+        self._message, self._schemas = message, schemas
+        self.value, self.headers, self.timestamp = message.value, message.headers, message.timestamp
+        self.partition, self.offset = message.partition, message.offset
+
+    def key(self) -> bytes | None:
+        framed = framed_key(self._message)
+        if framed is None:
+            return self._message.key()
+        return msgspec.json.encode(self._schemas.reader(framed.schema).read(framed.payload))
+
+
+def _mismatch(reason: str, reader: Reader) -> InvalidRecord:
+    return InvalidRecord(f"{reason}; it was written with schema {reader.name}")
