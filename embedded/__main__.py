@@ -5,17 +5,14 @@ The last line of stdout is the account; the exit code is 0 only where everything
 
 import argparse
 import shutil
-import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from embedded.branches import Branches
 from embedded.kafka import EmbeddedKafka, LibraryNotFoundError
 from embedded.run import run
+from embedded.stop import stop_signals
 from embedded.topics import PARTITIONS
 from embedded.view import open_view
 
@@ -25,7 +22,7 @@ def main() -> int:
     options = _options()
     folder = Path(tempfile.mkdtemp(prefix="ratings-"))
     try:
-        with _stop_signals() as stop, EmbeddedKafka() as kafka, Branches() as branches:
+        with stop_signals() as stop, EmbeddedKafka() as kafka, Branches() as branches:
             for topic, partitions in PARTITIONS.items():
                 kafka.create_topic(topic, partitions)
             with open_view(kafka.bootstrap) as view:
@@ -61,32 +58,6 @@ def _positive(text: str) -> float:
     if not 0 < number < float("inf"):
         raise ValueError
     return number
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C, SIGTERM or hang-up into a True from the function given, and a second into an exception.
-
-    Raises:
-        KeyboardInterrupt: at the second, wherever the program then is.
-    """
-    asked = False
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it, and is to be left to
-        numbers.append(signal.SIGHUP)
-    previous = {number: signal.signal(number, ask) for number in numbers}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,9 @@
-"""Generated data in the shapes and ranges of the article's demo: ratings, and a customer table that changes.
-
-Both generators give the same records for the same seed and clock, and never end.
-"""
+"""A customer table and its changes, as Debezium writes them."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from itertools import count
 from random import Random
 from typing import NamedTuple
 
@@ -17,95 +13,11 @@ from msgspec.structs import replace
 
 from embedded.seed import SEED_CUSTOMERS, Customer
 
-Clock = Callable[[], float]
-"""Gives the time, in seconds since the epoch."""
-
-MALFORMED_EVERY = 333
-"""One in so many ratings is malformed: 3 in 1000."""
 MAX_CUSTOMERS = 40
 """The table grows to so many customers at most, in a run of days too."""
 
-CHANNELS = ("web", "iOS", "ios", "iOS-test", "android")
-MESSAGES = (
-    "worst. flight. ever. #neveragain",
-    "Surprisingly good, maybe you are getting your mojo back at long last!",
-    "Exceeded all my expectations. Thank you !",
-    "meh",
-    "(expletive deleted)",
-    "is this as good as it gets? really ?",
-    "airport refurb looks great, will fly outta here more!",
-    "why is it so difficult to keep the bathrooms clean ?",
-    "thank you for the most friendly, helpful experience today at your new lounge",
-    "more peanuts please",
-    "your team here rocks!",
-)
 CLUB_STATUSES = ("bronze", "silver", "gold", "platinum")
 REGIONS = ("EMEA", "AMER", "APAC", None)
-
-
-class GeneratedRating(NamedTuple):
-    """A message for the topic of ratings."""
-
-    rating_id: int
-    """From 1, without gaps; malformed records have one too, at least in their key."""
-    value: bytes
-    """JSON of rating_id, user_id, stars, route_id, rating_time (epoch ms), channel and message; or malformed."""
-    well_formed: bool
-
-    @property
-    def key(self) -> bytes:
-        """The rating's id as text."""
-        return b"%d" % self.rating_id
-
-
-class Ratings(Iterator[GeneratedRating]):
-    """Ratings by customers -1 to 19 (-1 and 0 never exist), now and then a malformed one, each kind in its turn."""
-
-    def __init__(self, seed: int = 0, clock: Clock = time.time) -> None:
-        self._random = Random(seed)
-        self._clock = clock
-        self._ids = count(1)
-
-    def __next__(self) -> GeneratedRating:
-        rating_id = next(self._ids)
-        rating = {
-            "rating_id": rating_id,
-            "user_id": self._random.randint(-1, 19),
-            "stars": self._random.randint(1, 4),
-            "route_id": self._random.randint(1, 9998),
-            "rating_time": int(self._clock() * 1000),
-            "channel": self._random.choice(CHANNELS),
-            "message": self._random.choice(MESSAGES),
-        }
-        turn, rest = divmod(rating_id, MALFORMED_EVERY)
-        if rest:
-            return GeneratedRating(rating_id, orjson.dumps(rating), well_formed=True)
-        spoil = _SPOILERS[turn % len(_SPOILERS)]
-        return GeneratedRating(rating_id, spoil(rating), well_formed=False)
-
-
-def _truncate(rating: dict[str, object]) -> bytes:
-    whole = orjson.dumps(rating)
-    return whole[: len(whole) // 2]
-
-
-def _not_json(rating: dict[str, object]) -> bytes:
-    return f"rating {rating['rating_id']}: {rating['stars']} stars".encode()
-
-
-def _without_user(rating: dict[str, object]) -> bytes:
-    return orjson.dumps({name: field for name, field in rating.items() if name != "user_id"})
-
-
-def _wrong_type(rating: dict[str, object]) -> bytes:
-    return orjson.dumps(rating | {"stars": "plenty"})
-
-
-def _empty(_rating: dict[str, object]) -> bytes:
-    return b""
-
-
-_SPOILERS = (_truncate, _not_json, _without_user, _wrong_type, _empty)
 
 
 class CustomerChange(NamedTuple):
@@ -120,7 +32,7 @@ class CustomerChange(NamedTuple):
 class CustomerChanges(Iterator[CustomerChange]):
     """A customer table and its changes: first ``snapshot``, then iterate for inserts, updates and deletes."""
 
-    def __init__(self, seed: int = 0, clock: Clock = time.time) -> None:
+    def __init__(self, seed: int = 0, clock: Callable[[], float] = time.time) -> None:
         self._random = Random(seed)
         self._clock = clock
         now = self._now()
