@@ -1,0 +1,118 @@
+"""Ratings as a test writes them, in JSON or Avro, and what the main job makes of them."""
+
+import io
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import fastavro
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from embedded.generate.avro import SCHEMA
+from schemas.wire import frame
+from tests.servers.kafka import Kafka
+
+PARTITIONS = {"ratings": 2, "enriched": 1, "alerts": 1, "dead_letters": 1}
+DEADLINE_SECONDS = 120
+
+Row = dict[str, Any]
+Encode = Callable[[Row], bytes]
+
+
+def to_json(row: Row) -> bytes:
+    return json.dumps(row).encode()
+
+
+def to_avro(schema_id: int, schema: str = SCHEMA) -> Encode:
+    """In the wire format, with a schema that the registry has under this id."""
+    parsed = fastavro.parse_schema(json.loads(schema))
+
+    def encode(row: Row) -> bytes:
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, parsed, row)
+        return frame(schema_id, out.getvalue())
+
+    return encode
+
+
+def create_topics(kafka: Kafka, name: str) -> dict[str, str]:
+    """The topics of a job but that of customers; their names by what they are."""
+    topics = {output: f"{name}-{output}" for output in PARTITIONS}
+    for output, partitions in PARTITIONS.items():
+        kafka.create_topic(topics[output], partitions=partitions)
+    return topics
+
+
+class Ratings:
+    """Writes ratings and reads what comes of them."""
+
+    def __init__(self, kafka: Kafka, topics: dict[str, str], encode: Encode = to_json) -> None:
+        self._topics = topics
+        self._encode = encode
+        self._producer = Producer({"bootstrap.servers": kafka.bootstrap})
+        self.written: dict[tuple[int, int], int] = {}
+        """The user by partition and offset."""
+        self._consumers = {name: _consumer(kafka, topics[name], PARTITIONS[name]) for name in ("enriched", "alerts")}
+        self.found: dict[str, list[Row]] = {name: [] for name in self._consumers}
+
+    def rate(self, *users: int, stars: int = 3, encode: Encode | None = None) -> None:
+        for user in users:
+            rating = {
+                "rating_id": len(self.written) + 1,
+                "user_id": user,
+                "stars": stars,
+                "route_id": 2777,
+                "rating_time": 1_528_800_546_808,
+                "channel": "android",
+                "message": "worst. flight. ever. #neveragain",
+            }
+            value = (encode or self._encode)(rating)
+            self._producer.produce(self._topics["ratings"], value, str(user * 31), on_delivery=self._remember(user))
+        assert self._producer.flush(30) == 0
+
+    def _remember(self, user: int) -> Callable[[Any, Any], None]:
+        def delivered(error: Any, message: Any) -> None:
+            assert error is None, error
+            self.written[message.partition(), message.offset()] = user
+
+        return delivered
+
+    def read(self, name: str, seconds: float = 0.3) -> list[Row]:
+        """All that is in an output so far."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for message in self._consumers[name].consume(5000, 0.1):
+                assert message.error() is None, message.error()
+                self.found[name].append(self.read_one(message.value() or b""))
+        return self.found[name]
+
+    def latest(self) -> dict[int, Row]:
+        """Each user's customer by the newest of the user's ratings that are out."""
+        by_place = {(row["source_partition"], row["source_offset"]): row for row in self.read("enriched")}
+        return {row["user_id"]: row for _, row in sorted(by_place.items(), key=lambda item: item[1]["rating_id"])}
+
+    def wait_for_all(self) -> Counter[tuple[int, int]]:
+        """Until every rating is out; how often each is."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while True:
+            found = Counter((row["source_partition"], row["source_offset"]) for row in self.read("enriched"))
+            missing = self.written.keys() - found.keys()
+            if not missing:
+                assert not found.keys() - self.written.keys()
+                return found
+            assert time.monotonic() < deadline, f"{len(missing)} of {len(self.written)} ratings are missing"
+
+    read_one: Callable[[bytes], Row] = staticmethod(json.loads)
+    """Reads the value of an output's message."""
+
+    def close(self) -> None:
+        for consumer in self._consumers.values():
+            consumer.close()
+
+
+def _consumer(kafka: Kafka, topic: str, partitions: int) -> Consumer:
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "test"})
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
+    return consumer
