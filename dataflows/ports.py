@@ -92,6 +92,7 @@ def connect(settings: Settings) -> Ports:
         customers=source(
             names.customers,
             whole_topic=True,
+            aside_by_key=True,
             unready=known.unready if known and settings.formats.customers != "json" else None,
         ),
         enriched=sink(names.enriched, rejected=partial(rejected, "enriched", avro.locate if avro else locate)),

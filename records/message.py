@@ -21,7 +21,7 @@ class Message(Protocol):
 
 
 class Poll(NamedTuple):
-    """What one poll of one partition gave, in the partition's order."""
+    """What one poll of one partition gave, or what of earlier ones can be decoded by now; in the partition's order."""
 
     topic: str
     partition: int

@@ -9,7 +9,7 @@ from records.message import Message
 class Aside:
     """Messages of one partition that cannot be decoded yet, by rising offset.
 
-    A message waits, too, while one of its key does: order by key is kept. Null keys have no order.
+    By key a message waits, too, while one of its key does: their order is kept. Null keys have no order.
 
     Of those that an earlier run left only the offsets are known at first (``expect``), until they are read again
     (``pick``). Offsets need not be dense.
@@ -18,10 +18,18 @@ class Aside:
         unready: Which of these messages, by index, cannot be decoded yet.
         max_messages: With so many it is full.
         max_bytes: With so many bytes of keys and values, too.
+        by_key: Keep the order of each key.
     """
 
-    def __init__(self, unready: Callable[[list[Message]], Collection[int]], max_messages: int, max_bytes: int) -> None:
-        self._unready = unready
+    def __init__(
+        self,
+        unready: Callable[[list[Message]], Collection[int]],
+        max_messages: int,
+        max_bytes: int,
+        *,
+        by_key: bool,
+    ) -> None:
+        self._unready, self._by_key = unready, by_key
         self._max_messages, self._max_bytes = max_messages, max_bytes
         self._left: deque[int] = deque()
         self._messages: list[Message] = []
@@ -116,7 +124,7 @@ class Aside:
                 continue
             self._messages.append(message)
             self._bytes += len(key or b"") + len(message.value() or b"")
-            if key is not None:
+            if self._by_key and key is not None:
                 self._keys.add(key)
         return passing
 

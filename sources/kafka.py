@@ -84,9 +84,11 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
     """A partition reads no more between two snapshots: bounds what waits between processes, where Bytewax's queues
     have no bound."""
     unready: Callable[[list[Message]], Collection[int]] | None = None
-    """Which of these messages, by index, cannot be decoded yet, though later they may be; asked about each message
-    when it is read, and again twice a second. It must neither raise nor block for long. They are set aside, and with
-    them what has the same key and comes after them; all others go on. None: nothing is set aside."""
+    """Which of these messages, by index, cannot be decoded yet, for example because a schema registry is away: asked
+    when they are read, and again twice a second. It must neither raise nor block for long. They are set aside, the
+    others go on. None: nothing is set aside."""
+    aside_by_key: bool = False
+    """What has the key of a message that is aside, and comes after it, waits, too: for a topic that is a table."""
     max_aside: int = 10_000
     """A partition that has set so many messages aside reads no further (a poll may take it over that once)."""
     max_aside_bytes: int = 64 * 1024 * 1024
@@ -139,7 +141,9 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         self._name = f"{source.topic}-{partition}"
         earliest, self._end = self._watermarks()
         self._loaded_of = partitions if source.whole_topic else None
-        self._aside = Aside(source.unready or (lambda _: ()), source.max_aside, source.max_aside_bytes)
+        self._aside = Aside(
+            source.unready or (lambda _: ()), source.max_aside, source.max_aside_bytes, by_key=source.aside_by_key
+        )
         self._accounted, self._said_full = 0, False
         self._offer_at = 0.0
         resumed = self._resume(state, earliest)

@@ -82,7 +82,7 @@ def offsets(text: str) -> tuple[int, ...]:
 )
 def test_who_waits(steps: list[Step]) -> None:
     away = Away()
-    aside = Aside(away, 100, 100)
+    aside = Aside(away, 100, 100, by_key=True)
     for what, given_, unready, out, waiting in steps:
         away.offsets = offsets(unready)
         assert show(aside.sift(read(given_)) if what == "sift" else aside.offer(3)) == out
@@ -95,7 +95,7 @@ def test_nothing_is_lost_or_doubled_and_keys_keep_their_order(
     polls: list[list[tuple[str, bool]]], at_most: int
 ) -> None:
     away = Away()
-    aside = Aside(away, 100, 100)
+    aside = Aside(away, 100, 100, by_key=True)
     out: list[Message] = []
     offset = 0
     for number, poll in enumerate(polls):
@@ -127,7 +127,7 @@ def test_nothing_is_lost_or_doubled_and_keys_keep_their_order(
     ],
 )
 def test_what_is_read_again(expected: str, reads: str, following: int, picked: str, gone: int, waiting: str) -> None:
-    aside = Aside(Away(), 100, 100)
+    aside = Aside(Away(), 100, 100, by_key=True)
     aside.expect(offsets(expected))
     assert aside.offsets == offsets(expected)
     assert aside.done(following) == aside.to_read(following) == min([*offsets(expected), following])
@@ -138,7 +138,7 @@ def test_what_is_read_again(expected: str, reads: str, following: int, picked: s
 def test_what_waits_and_what_is_expected() -> None:
     away = Away()
     away.offsets = (3,)
-    aside = Aside(away, 100, 100)
+    aside = Aside(away, 100, 100, by_key=True)
     aside.expect((3, 5, 8))
     assert aside.sift(aside.pick(read("3a"), 9)[0]) == []
     assert (aside.offsets, len(aside)) == ((3, 5, 8), 3)
@@ -161,7 +161,7 @@ def test_what_waits_and_what_is_expected() -> None:
 def test_full(max_messages: int, max_bytes: int, full: bool) -> None:
     away = Away()
     away.offsets = (7, 8)
-    aside = Aside(away, max_messages, max_bytes)
+    aside = Aside(away, max_messages, max_bytes, by_key=True)
     aside.expect(range(5))
     assert not aside.full, "before they are read they take no room"
     aside.forget(5)

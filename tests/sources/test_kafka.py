@@ -285,11 +285,12 @@ def metric(name: str, topic: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("keys", "at_once", "later"),
+    ("keys", "by_key", "at_once", "later"),
     [
-        pytest.param("-------", "0 2 4 6", "1 3 5", id="without keys"),
-        pytest.param("abcabcd", "0 2 6", "1 3 4 5", id="of its key those after it wait"),
-        pytest.param("aaaaaaa", "0", "1 2 3 4 5 6", id="one key"),
+        pytest.param("-------", True, "0 2 4 6", "1 3 5", id="without keys"),
+        pytest.param("abcabcd", True, "0 2 6", "1 3 4 5", id="of its key those after it wait"),
+        pytest.param("aaaaaaa", True, "0", "1 2 3 4 5 6", id="one key"),
+        pytest.param("aaaaaaa", False, "0 2 4 6", "1 3 5", id="keys without order"),
     ],
 )
 def test_what_cannot_be_decoded_yet_is_set_aside(
@@ -298,6 +299,7 @@ def test_what_cannot_be_decoded_yet_is_set_aside(
     config: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
     keys: str,
+    by_key: bool,
     at_once: str,
     later: str,
 ) -> None:
@@ -313,7 +315,7 @@ def test_what_cannot_be_decoded_yet_is_set_aside(
         away.values.clear()
 
     stopping = then(until(out, len(at_once.split()), then=0.7), return_, until(out, 7))
-    run(KafkaSource(topic, config, stopping=stopping, unready=away), out)
+    run(KafkaSource(topic, config, stopping=stopping, unready=away, aside_by_key=by_key), out)
     assert b" ".join(values(out)).decode() == f"{at_once} {later}"  # type: ignore[arg-type]
     assert waiting == [len(later.split())]
     assert metric("kafka_source_aside", topic) == 0
@@ -425,7 +427,8 @@ def test_a_partition_that_has_set_much_aside_reads_no_further(
         return len(waiting) > 20 and waiting[-20] > 0
 
     stopping = then(full, away.values.clear, until(out, 20_000))
-    run(KafkaSource(topic, config, stopping=stopping, unready=away, **bound), out)  # type: ignore[arg-type]
+    source = KafkaSource(topic, config, stopping=stopping, unready=away, aside_by_key=True, **bound)  # type: ignore[arg-type]
+    run(source, out)
     assert values(out) == [b"away", *numbered(1, 20_000)]
     assert max(len(poll.messages) for poll in out) <= MAX_MESSAGES
     assert 100 <= max(waiting) < 100 + MAX_MESSAGES
