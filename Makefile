@@ -21,8 +21,9 @@ test: .venv/dev ## all tests; those of real servers need Java, Maven and Go
 
 soak: .venv/dev ## the tests of kills and outages at full length, about an hour
 	KILLS=50 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 ARCHIVE_KILLS=50 ARCHIVE_RATINGS=500000 \
-		$(BIN)/python -m pytest -s --timeout 3000 -k "kills or alerts_go_on" \
-		tests/dataflows/test_search.py tests/dataflows/test_outage.py tests/dataflows/test_archive.py
+		CDC_CHANGES=10000 $(BIN)/python -m pytest -s --timeout 3000 -k "kills or alerts_go_on" \
+		tests/dataflows/test_search.py tests/dataflows/test_outage.py tests/dataflows/test_archive.py \
+		tests/dataflows/test_cdc.py
 
 lint: .venv/dev ## ruff and mypy --strict
 	$(BIN)/ruff format --check .

@@ -23,7 +23,9 @@ from tests.servers.kafka import Kafka
 from tests.servers.mariadb import MariaDB
 from tests.servers.registry import Registry
 
-CHANGES = int(os.environ.get("CDC_CHANGES", "1500"))
+CHANGES = int(os.environ.get("CDC_CHANGES", "10000"))
+KILLED: list[Form] = list(FORMS) if "CDC_CHANGES" in os.environ else ["flattened", "envelope-avro"]
+"""In `make soak` all."""
 CUSTOMERS_PARTITIONS = 3
 COLUMNS = ("first_name", "last_name", "email", "club_status", "region")
 SENTINELS = range(2_000_000_000, 2_000_000_040)
@@ -193,7 +195,7 @@ def test_the_joins_table_is_the_databases(stage: Stage, mariadb: MariaDB) -> Non
     assert set(found.values()) == {1}
 
 
-@pytest.mark.parametrize("stage", ["flattened", "envelope-avro"], indirect=True)
+@pytest.mark.parametrize("stage", KILLED, indirect=True)
 def test_kills_of_connect_and_of_the_job(stage: Stage, connect: Connect) -> None:
     with stage.job:
         stage.change(CHANGES // 3)

@@ -131,6 +131,7 @@ LETTER = dead_letter("ratings", 1, 2, 3, None, b"\xff", step="join", error="Unkn
         pytest.param(Batch([RATING, Rating(2**63 - 1, -(2**63))]), id="ratings"),
         pytest.param(Batch([CustomerChange(1, CUSTOMER), CustomerChange(2, None)]), id="changes"),
         pytest.param(Batch([CustomerChange(None, None)]), id="a truncate"),
+        pytest.param(Batch([CustomerChange(1, CUSTOMER, b"\xff" * 30)]), id="a change with its position"),
         pytest.param(Batch([enrich(RATING, CUSTOMER), enrich(RATING, None)]), id="enriched ratings"),
         pytest.param(Batch([("key", b'{"a":1}'), ("\u00e9", b"\xff")]), id="messages"),
         pytest.param(Batch([RATING] * 10_000), id="many"),
