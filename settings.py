@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _SECRET = re.compile(r"password|secret|token|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
 
+_PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
+
 _OURS = frozenset({"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_GROUP_ID"})
 
 # Kubernetes puts KAFKA_SERVICE_HOST, KAFKA_PORT_9092_TCP and the like into every pod beside a service named kafka, and
@@ -369,7 +371,8 @@ def _explain(error: ValidationError) -> str:
     if not first["loc"]:
         return first["msg"].removeprefix("Value error, ")
     variable = str(first["loc"][0])
-    held = "(not shown)" if _SECRET.search(variable) else repr(os.environ.get(variable, first["input"]))
+    value = str(os.environ.get(variable, first["input"]))
+    held = "(not shown)" if _SECRET.search(variable) or _PASSWORD_IN_URL.search(value) else repr(value)
     reason = re.sub(r"^(Input|String|Value error,) ?", "it ", first["msg"])
     return f"{variable} is {held}, but {reason}"
 

@@ -1,7 +1,8 @@
 """Confluent's wire format: with which schema the bytes of a message were written.
 
 There are two forms. The older: a byte 0x00, the schema's id in four bytes, big endian, then the Avro. The newer: a
-header of the record, which holds a byte 0x01 and the schema's GUID in sixteen bytes, and the bytes are Avro throughout.
+header of the record, which holds a byte 0x01 and the schema's GUID in sixteen bytes (or the older form's five), and the
+bytes are Avro throughout.
 Both are as the serializers of confluent-kafka write them (``confluent_kafka.schema_registry.serde``).
 """
 
@@ -16,7 +17,7 @@ SchemaId = int | UUID
 FRAME = 0x00
 FRAME_BYTES = 5
 
-_GUID = 0x01
+_GUID, _GUID_BYTES = 0x01, 17
 _KEY_HEADER, _VALUE_HEADER = _HEADERS = "__key_schema_id", "__value_schema_id"
 
 
@@ -51,8 +52,11 @@ def _framed(content: bytes | None, message: Message, header: str) -> Framed | No
     if content is None:
         return None
     for name, value in message.headers() or ():
-        if name == header and value is not None and len(value) == 17 and value[0] == _GUID:
-            return Framed(UUID(bytes=bytes(value[1:])), content)
+        if name == header and value:
+            if value[0] == _GUID and len(value) >= _GUID_BYTES:  # Protobuf has more behind it
+                return Framed(UUID(bytes=bytes(value[1:_GUID_BYTES])), content)
+            if value[0] == FRAME and len(value) == FRAME_BYTES:
+                return Framed(int.from_bytes(value[1:], "big"), content)
     if len(content) >= FRAME_BYTES and content[0] == FRAME:
         return Framed(int.from_bytes(content[1:FRAME_BYTES], "big"), content[FRAME_BYTES:])
     return None

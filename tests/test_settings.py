@@ -268,3 +268,19 @@ def test_topics_must_differ(environment: Set) -> None:
     environment("ENRICHED_TOPIC", "same")
     with pytest.raises(SettingsError, match="RATINGS_TOPIC and ENRICHED_TOPIC are both 'same'"):
         Settings()
+
+
+def test_a_password_in_an_address_is_not_shown(environment: Set) -> None:
+    environment("SCHEMA_REGISTRY_URL", "ftp://ada:s3cret@registry:8081")
+    with pytest.raises(SettingsError, match=r"SCHEMA_REGISTRY_URL is \(not shown\)") as refusal:
+        Settings()
+    assert "s3cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("variable", ["RATINGS_FORMAT", "CUSTOMERS_FORMAT", "OUTPUT_FORMAT"])
+def test_avro_needs_a_registry(environment: Set, variable: str) -> None:
+    environment(variable, "avro")
+    with pytest.raises(SettingsError, match=f"{variable} is 'avro', but SCHEMA_REGISTRY_URL is not set"):
+        Settings()
+    environment("SCHEMA_REGISTRY_URL", "http://localhost:8081")
+    assert held(Settings())[variable] == "avro"
