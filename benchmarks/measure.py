@@ -20,7 +20,7 @@ from tests.servers.java import ROOT
 from tests.servers.kafka import Kafka
 
 SAMPLE_SECONDS = 0.1
-QUIET_SECONDS = 1.5
+QUIET_SECONDS = 3.0
 STALLED_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
@@ -45,6 +45,17 @@ class Run:
     until_settled_s: float
     cpu_s: float
     """From the start of the process until nothing was left to wait for; and its CPU until then."""
+    idle_cpu: float
+    """CPUs that it used afterwards, when it had nothing to do."""
+
+    @property
+    def busy_cpu_s(self) -> float:
+        """``cpu_s`` less what polling took, at the rate of ``idle_cpu``, from the last enriched rating on.
+
+        From then on a branch may still be at work, and the job is not: so runs of different length can be compared.
+        Each is corrected by its own rate, for what polling takes differs from run to run.
+        """
+        return self.cpu_s - self.idle_cpu * max(0.0, self.until_settled_s - self.until_first_s - self.window_s)
 
 
 def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifier) -> Run:
@@ -81,6 +92,7 @@ def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifi
     verified = verifier.verify(kafka, outputs)
     outputs.delete(kafka)
     window = verified.last - verified.first
+    idle, end = settled + QUIET_SECONDS / 2, cpu.times[-1]
     return Run(
         contestant=contestant.name,
         ratings=ratings,
@@ -92,6 +104,7 @@ def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifi
         peak_rss_mib=peak,
         until_settled_s=settled - started,
         cpu_s=cpu.at(settled),
+        idle_cpu=(cpu.at(end) - cpu.at(idle)) / (end - idle),
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 RESULTS = ROOT / ".bench"
-PACKAGES = ("bytewax", "confluent-kafka", "elasticsearch", "msgspec", "orjson", "boto3", "pyarrow")
+PACKAGES = ("bytewax", "confluent-kafka", "elasticsearch", "msgspec", "orjson", "boto3", "pyarrow", "fastavro", "pyruhvro")
 
 Run = TypeVar("Run", bound="DataclassInstance")
 

@@ -13,7 +13,6 @@ Where a change stands in its database's log is told by an envelope's ``source``,
 
 import re
 from collections.abc import Sequence
-from sys import intern
 from typing import Any
 
 import msgspec
@@ -105,6 +104,7 @@ FIELDS = frozenset(
     if field.encode_name != "payload"
 )
 """What is read of a change's fields, at any depth, in lower case."""
+_MAX_SHARED = 50_000
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,20}")
 
 
@@ -205,16 +205,28 @@ def _became(row: _Row, message: Message, position: bytes | None) -> CustomerChan
     return CustomerChange(
         _id(row.id, message),
         Customer(
-            first,
-            last,
+            first and _shared(first),
+            last and _shared(last),
             f"{first} {last}" if first and last else first or last or None,
             row.email,
-            # A handful of values for a million customers: interned, they take no memory.
-            status and intern(status),
-            region and intern(region),
+            status and _shared(status),
+            region and _shared(region),
         ),
         position,
     )
+
+
+_texts: dict[str, str] = {}
+
+
+def _shared(text: str) -> str:
+    """The same text, as one that others have, too: most of a million customers' names take no memory of their own."""
+    known = _texts.get(text)
+    if known is None:
+        known = text
+        if len(_texts) < _MAX_SHARED:
+            _texts[text] = text
+    return known
 
 
 def _deleted(row: _Row, message: Message, position: bytes | None) -> CustomerChange:

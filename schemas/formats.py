@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 Format = Literal["auto", "json", "avro"]
 
-_AT_ONCE = 256
+_AT_ONCE = 512
 """So many messages are read at once: one that is broken makes the others of its lot slow."""
 
 
@@ -116,12 +116,26 @@ class _Reading(Generic[T]):
 class _WithJsonKey:
     """A message whose key, where that is Avro, is given as JSON."""
 
-    __slots__ = ("_message", "_schemas", "headers", "offset", "partition", "timestamp", "value")
+    # There is one for each message, and of most nothing is asked: so what it passes on is not bound beforehand.
+    __slots__ = ("_message", "_schemas")
 
     def __init__(self, message: Message, schemas: Schemas) -> None:
         self._message, self._schemas = message, schemas
-        self.value, self.headers, self.timestamp = message.value, message.headers, message.timestamp
-        self.partition, self.offset = message.partition, message.offset
+
+    def value(self) -> bytes | None:
+        return self._message.value()
+
+    def headers(self) -> Any:
+        return self._message.headers()
+
+    def partition(self) -> int | None:
+        return self._message.partition()
+
+    def offset(self) -> int | None:
+        return self._message.offset()
+
+    def timestamp(self) -> tuple[int, int]:
+        return self._message.timestamp()
 
     def key(self) -> bytes | None:
         framed = framed_key(self._message)

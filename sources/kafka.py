@@ -124,7 +124,8 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         self._consumer = Consumer(
             {
                 "fetch.wait.max.ms": 100,
-                "queued.max.messages.kbytes": 32_768,
+                # Of a table so much less, since what is read ahead counts in megabytes beside the table in memory.
+                "queued.max.messages.kbytes": 8_192 if source.whole_topic else 32_768,
                 # By default librdkafka rests for a second when the queue is full, and we have emptied it before.
                 "fetch.queue.backoff.ms": 10,
                 **source.config,

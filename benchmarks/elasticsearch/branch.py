@@ -1,8 +1,7 @@
 """What the search branch costs the main job, which drains a backlog with Elasticsearch and without."""
 
-import math
 import tempfile
-import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,13 +18,14 @@ from benchmarks.verify import Verifier, WrongOutput
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.kafka import Kafka
 
-HEADER = f"{'':20}{'seconds':>12}{'CPU seconds':>14}"
+HEADER = f"{'':20}{'seconds':>12}{'CPU seconds':>14}{'idle CPU':>12}"
 RATINGS, ALERTS = INDICES = ("ratings-enriched", "unhappy-platinum-customers")
 """The job's defaults."""
 
 
 def compare(server: Elasticsearch, data: Data, rounds: int) -> dict[str, Any]:
     """Let the job drain with and without the branch in turn; print every run and what a document costs."""
+    without = replace(project(processes=1), name="without")
     runs: list[Run] = []
     with (
         tempfile.TemporaryDirectory(dir=RESULTS) as folder,
@@ -35,17 +35,19 @@ def compare(server: Elasticsearch, data: Data, rounds: int) -> dict[str, Any]:
         print(f"draining {data.ratings:,} ratings with the search branch and without\n{HEADER}", flush=True)
         verifier = Verifier(data, fill(kafka, data))
         # It counts for no one, and tells how many alerts there are.
-        alerts = measure(kafka, without_branch(seconds=0), data.ratings, verifier).alerts
+        alerts = measure(kafka, without, data.ratings, verifier).alerts
         documents = data.ratings + alerts
         for number in range(1, rounds + 1):
             run = measure(kafka, with_branch(server.url, client, documents), data.ratings, verifier)
             index.verify(client, RATINGS, data.ratings, lambda number: document(verifier.enriched(number)))
             if (found := index.count(client, ALERTS)) != alerts:
                 raise WrongOutput(f"{found} documents in {ALERTS}, not {alerts}")
-            rest = measure(kafka, without_branch(run.until_settled_s), data.ratings, verifier)
+            rest = measure(kafka, without, data.ratings, verifier)
             print(f"{line(run, number)}\n{line(rest, number)}", flush=True)
             runs += run, rest
-    more = [(run.cpu_s - rest.cpu_s) / documents * 1e6 for run, rest in zip(runs[::2], runs[1::2], strict=True)]
+    more = [
+        (run.busy_cpu_s - rest.busy_cpu_s) / documents * 1e6 for run, rest in zip(runs[::2], runs[1::2], strict=True)
+    ]
     print(f"client CPU a document more {median(more):.1f} us ({documents:,} documents)")
     return {"runs": runs, "documents": documents, "cpu_us_per_document_more": median(more)}
 
@@ -63,21 +65,6 @@ def with_branch(url: str, client: Client, documents: int) -> Contestant:
     return Contestant("with", commands, {"ELASTICSEARCH_URL": url}, left)
 
 
-def without_branch(seconds: float) -> Contestant:
-    """The job without the branch, for so many seconds at least: an idle job uses CPU, too."""
-    end = 0.0
-
-    def commands(folder: Path) -> list[Command]:
-        nonlocal end
-        end = time.monotonic() + seconds
-        return project(processes=1).commands(folder)
-
-    def left() -> int:
-        return max(0, math.ceil(end - time.monotonic()))
-
-    return Contestant("without", commands, left=left)
-
-
 def line(run: Run, number: int) -> str:
     """One row of the table."""
-    return f"{run.contestant + ' ' + str(number):20}{run.until_settled_s:12.1f}{run.cpu_s:14.2f}"
+    return f"{run.contestant + ' ' + str(number):20}{run.until_settled_s:12.1f}{run.cpu_s:14.2f}{run.idle_cpu:12.1%}"

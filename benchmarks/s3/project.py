@@ -39,13 +39,13 @@ class Snapshots:
         """Bytes of the largest, of one lane."""
 
     def take(self) -> bool:
-        """Take one of every lane; whether something is sealed and not visible yet."""
+        """Take one of every lane; whether an object takes no more rows and is not visible yet."""
         began = time.perf_counter()
         states = [lane.snapshot() for lane in self._lanes]
         sizes = [len(pickle.dumps(state)) for state in states]
         self.seconds.append(time.perf_counter() - began)
         self.largest = max(self.largest, *sizes)
-        return any(state["sealed"] for state in states)
+        return any(state["closing"] or state["sealed"] for state in states)
 
 
 def polls(work: Work, lanes: int) -> Iterator[list[list[Sequence[Any]]]]:

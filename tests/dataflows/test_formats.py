@@ -198,7 +198,7 @@ def test_a_poll_of_all_kinds_keeps_its_order(double: RegistryDouble, schemas: Sc
     assert many is not None
     assert len(many) == len(messages)
     alone = [index for index, found in enumerate(many) if found is ALONE]
-    # The truncated one makes those of its lot slow, which holds 256 of one schema.
+    # The truncated one makes those of its lot slow, which holds 512 of one schema.
     assert alone == [*range(512, 600), 600, 1201, 1202]
     for index, found in enumerate(many):
         if found is not ALONE:
