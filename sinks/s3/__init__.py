@@ -5,6 +5,8 @@ keeps its tag. What is not uploaded yet is in the snapshot itself, compressed. A
 after the one that sealed it: by then that snapshot is durable, so that a crash neither shows an object whose records
 are read again, nor loses one. After a crash sealed objects are completed, and open ones go on where they were.
 
+What takes time is done beside the flow, in threads: one brings records into their final form, others send parts.
+
 Objects are rolled by size, rows and age; age needs no new records, only an item now and then (``sources.tick``).
 """
 
@@ -13,7 +15,9 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from threading import Lock
 from typing import Any
 from zlib import adler32
@@ -23,8 +27,8 @@ from prometheus_client import Gauge
 from typing_extensions import override
 
 from sinks.s3.format import Format
-from sinks.s3.layout import Layout
-from sinks.s3.objects import Object, Place, Sealed
+from sinks.s3.layout import Layout, Place
+from sinks.s3.objects import Object, Sealed
 from sinks.s3.uploads import LostUpload, Refused, Upload, Uploads
 
 __all__ = ["Format", "Layout", "LostUpload", "Refused", "Rolling", "S3Sink"]
@@ -35,8 +39,11 @@ _oldest = Gauge("s3_oldest_row_age_seconds", "Age of the oldest object that is n
 
 _REPORT_SECONDS = 300.0
 
+_CLOSING = 8
+"""Objects of a lane whose end is put together in the background; for that of one more the flow waits."""
+
 State = dict[str, Any]
-"""The series of a lane's objects, the number of the next, its open and its sealed objects: plain values."""
+"""The series of a lane's objects, the number of the next, its objects by how far they are: plain values."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class S3Sink(FixedPartitionedSink[Sequence[Any], State]):
     max_buffer_bytes: int = 128 << 20
     """Bytes on their way to S3; above it the flow is held back."""
     lanes: int = 2
-    """Partitions of the sink: one a worker is enough. Each keeps up to two parts of an open object in its snapshot."""
+    """Partitions of the sink: one a worker is enough. Each has up to three parts of an open object in its snapshot."""
     lane_of: Callable[[str], int] = lambda key: adler32(key.encode())
     stopping: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.time
@@ -100,9 +107,11 @@ class S3Sink(FixedPartitionedSink[Sequence[Any], State]):
                     max_buffer_bytes=self.max_buffer_bytes,
                     stopping=self.stopping,
                 )
-                self._open.append(_Shared(uploads))
-            self._open[0].lanes += 1
-        return Lane(self, self._open[0].uploads, for_part, resume_state)
+                assembly = ThreadPoolExecutor(1, thread_name_prefix="s3-assembly")
+                self._open.append(_Shared(uploads, assembly))
+            shared = self._open[0]
+            shared.lanes += 1
+        return Lane(self, shared, for_part, resume_state)
 
     def release(self) -> None:
         """A lane is closed; with the last one the threads end."""
@@ -111,29 +120,35 @@ class S3Sink(FixedPartitionedSink[Sequence[Any], State]):
             shared.lanes -= 1
             if not shared.lanes:
                 shared.uploads.close()
+                shared.assembly.shutdown(wait=False, cancel_futures=True)
                 self._open.clear()
 
 
 @dataclass
 class _Shared:
+    """What the lanes of a process have in common."""
+
     uploads: Uploads
+    assembly: Executor
     lanes: int = 0
 
 
 class Lane(StatefulSinkPartition[Sequence[Any], State]):
     """One partition of the sink: its open objects, and the sealed ones that are not visible yet."""
 
-    def __init__(self, sink: S3Sink, uploads: Uploads, name: str, state: State | None) -> None:
-        self._sink, self._uploads, self._name = sink, uploads, name
+    def __init__(self, sink: S3Sink, shared: _Shared, name: str, state: State | None) -> None:
+        self._sink, self._uploads, self._assembly, self._name = sink, shared.uploads, shared.assembly, name
         # Keys of a flow that lost its recovery store are never those of the flow before.
         self._series: str = state["series"] if state else secrets.token_hex(4)
         self._next: int = state["next"] if state else 0
         self._open = OrderedDict[Place, Object]()
+        self._closing = list[Object]()
         self._sealed = list[Sealed]()
         for saved in state["open"] if state else ():
-            found = Object.restore(sink.format, saved)
+            found = self._restore(saved)
             self._open[found.place] = found
-            self._send_parts(found.upload)
+        for saved in state["closing"] if state else ():
+            self._closing.append(self._restore(saved))
         for saved in state["sealed"] if state else ():
             self._sealed.append(Sealed(Upload.restore(saved), known=True))
         self._complete()
@@ -141,41 +156,29 @@ class Lane(StatefulSinkPartition[Sequence[Any], State]):
     @override
     def write_batch(self, values: list[Sequence[Any]]) -> None:
         self._uploads.wait_for_room()
-        rolling, place_of = self._sink.rolling, self._sink.layout.place
-        newest = None
-        for records in values:
-            for record in records:
-                place = place_of(record)
-                found = self._open.get(place) or self._begin(place)
-                if found is not newest:
-                    self._open.move_to_end(place)
-                    newest = found
-                found.add(record)
-                if found.upload.rows >= rolling.rows:
-                    self._seal(found, f"it has {found.upload.rows:,} rows")
-                elif found.pack():
-                    if found.durable:
-                        self._send_parts(found.upload)
-                    if found.size >= rolling.bytes:
-                        self._seal(found, f"it has {found.size:,} bytes")
+        for place, records in self._sink.layout.split([*chain.from_iterable(values)]).items():
+            self._write(place, records)
 
     @override
     def snapshot(self) -> State:
         self._uploads.check()
         self._complete()
+        self._close()
         now, rolling = self._sink.clock(), self._sink.rolling
         for found in list(self._open.values()):
             if now - found.since >= rolling.seconds:
                 self._seal(found, f"it is {now - found.since:.0f} s old")
                 continue
-            # What was in the snapshot before this one is durable by now.
-            if found.known and not found.durable:
-                found.durable = True
-                self._send_parts(found.upload)
-            found.known = True
+            found.advance()
             if now - found.reported >= _REPORT_SECONDS:
                 found.reported = now
                 self._report(found, now)
+        for found in (*self._open.values(), *self._closing):
+            # What was in the snapshot before this one is durable by now.
+            found.durable = found.known
+            found.known = True
+            if found.durable:
+                self._send_parts(found.upload)
         for sealed in self._sealed:
             sealed.known = True
         _oldest.labels(self._name).set(max((now - found.since for found in self._open.values()), default=0.0))
@@ -183,6 +186,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], State]):
             "series": self._series,
             "next": self._next,
             "open": [found.save() for found in self._open.values()],
+            "closing": [found.save() for found in self._closing],
             "sealed": [sealed.upload.save() for sealed in self._sealed],
         }
 
@@ -197,14 +201,44 @@ class Lane(StatefulSinkPartition[Sequence[Any], State]):
         key = self._sink.layout.key(place, self._name, f"{self._series}-{self._next:08d}")
         self._next += 1
         now = self._sink.clock()
-        found = self._open[place] = Object(self._sink.format, Upload(key), place, since=now, reported=now)
+        found = Object(self._sink.format, self._assembly, Upload(key), place, since=now, reported=now)
+        self._open[place] = found
         return found
+
+    def _restore(self, saved: Mapping[str, Any]) -> Object:
+        found = Object.restore(self._sink.format, self._assembly, saved)
+        self._send_parts(found.upload)
+        return found
+
+    def _write(self, place: Place, records: list[Any]) -> None:
+        rolling = self._sink.rolling
+        while records:
+            found = self._open.get(place) or self._begin(place)
+            self._open.move_to_end(place)
+            room = max(0, rolling.rows - found.upload.rows)  # the setting may be new
+            found.add(records[:room])
+            records = records[room:]
+            if found.durable:
+                self._send_parts(found.upload)
+            if found.upload.rows >= rolling.rows:
+                self._seal(found, f"it has {found.upload.rows:,} rows")
+            elif found.size >= rolling.bytes:
+                self._seal(found, f"it has {found.size:,} bytes")
 
     def _seal(self, found: Object, why: str) -> None:
         del self._open[found.place]
-        found.seal()
-        self._sealed.append(Sealed(found.upload))
-        log.info("sealed %s, %s rows, %s bytes: %s", found.upload.key, found.upload.rows, found.upload.size, why)
+        log.info("sealed %s, %s rows: %s", found.upload.key, found.upload.rows, why)
+        self._closing.append(found)
+        self._close()
+
+    def _close(self) -> None:
+        """Put the ends of objects together that take no more records."""
+        closing, self._closing = self._closing, []
+        for found in closing:
+            if found.seal(wait=len(closing) > _CLOSING):
+                self._sealed.append(Sealed(found.upload))
+            else:
+                self._closing.append(found)
 
     def _complete(self) -> None:
         """Complete what was sealed before the last snapshot, which is durable; forget what is completed."""

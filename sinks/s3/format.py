@@ -11,11 +11,14 @@ class Format(Protocol):
     content_type: str
 
     def block(self, records: Sequence[Any]) -> bytes:
-        """Records as they wait in a snapshot: compressed."""
+        """Records as they wait in a snapshot: compressed, so far as that is quick, for the flow waits for it."""
         ...
 
     def assemble(self, blocks: Sequence[bytes], position: int) -> tuple[bytes, bytes]:
-        """Blocks as they stand in the object, from byte ``position`` on; and what ``close`` must know of them."""
+        """Blocks as they stand in the object, from byte ``position`` on; and what ``close`` must know of them.
+
+        It is called in a thread beside the flow.
+        """
         ...
 
     def close(self, memos: Sequence[bytes]) -> bytes:

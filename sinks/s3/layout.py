@@ -1,9 +1,11 @@
 """Where an object goes: its key from a template, the time and the fields of the record, never from the clock."""
 
 import re
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -11,8 +13,12 @@ DEFAULT = "{prefix}/dt={year}-{month}-{day}/hr={hour}/{lane}-{sequence}.{ext}"
 
 _OURS = frozenset({"prefix", "year", "month", "day", "hour", "lane", "sequence", "ext"})
 _TIMES = ("year", "month", "day", "hour")
+_HOUR = 3_600_000
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 """What Hive, and what reads its layout, take for null."""
+
+Place = tuple[Any, ...]
+"""What records of one object have in common: the hour since 1970, and the fields of the template."""
 
 
 class Layout:
@@ -34,17 +40,24 @@ class Layout:
         if missing := {"lane", "sequence"} - set(names):
             raise ValueError(f"{template!r} lacks {{{'} and {'.join(sorted(missing))}}}: keys would not be unique")
         self.fields = tuple(dict.fromkeys(name for name in names if name not in _OURS))
+        self._values = [attrgetter(name) for name in self.fields]
         self._template = template
         self._fixed = {"prefix": prefix.strip("/"), "ext": extension}
         self._time = time
         self._by_time = any(name in _TIMES for name in names)
 
-    def place(self, record: object) -> tuple[Any, ...]:
-        """What records of one object have in common: the hour since 1970, and the fields of the template."""
-        hour = self._time(record) // 3_600_000 if self._by_time else 0
-        return (hour, *(getattr(record, name) for name in self.fields)) if self.fields else (hour,)
+    def split(self, records: list[Any]) -> Mapping[Place, list[Any]]:
+        """Records by the object that they belong to, in their order."""
+        hours = [time // _HOUR for time in map(self._time, records)] if self._by_time else [0] * len(records)
+        if not self._values and len(set(hours)) == 1:  # as nearly always
+            return {(hours[0],): records}
+        found = defaultdict[Place, list[Any]](list)
+        places = zip(hours, *(map(value_of, records) for value_of in self._values), strict=True)
+        for place, record in zip(places, records, strict=True):
+            found[place].append(record)
+        return found
 
-    def key(self, place: tuple[Any, ...], lane: str, sequence: str) -> str:
+    def key(self, place: Place, lane: str, sequence: str) -> str:
         """The key of an object for records of ``place``."""
         hour, *values = place
         fields = dict(zip(self.fields, map(_escape, values), strict=True))

@@ -1,5 +1,6 @@
-"""Elasticsearch goes away under a steady load: alerts go on as before, and everything is indexed when it is back."""
+"""Elasticsearch or S3 goes away under a steady load: alerts go on as before, and nothing is missing when it is back."""
 
+import io
 import json
 import os
 import time
@@ -8,42 +9,74 @@ from pathlib import Path
 from random import Random
 from statistics import quantiles
 
+import pyarrow.parquet as pq
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from elasticsearch import Elasticsearch as Client
 
+from tests.dataflows.test_archive import archived, keys
 from tests.job import Job
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.kafka import Kafka
+from tests.servers.process import Server
+from tests.servers.s3 import S3
 
 RATE = 2000
 # `make soak` asks for a minute.
 SECONDS = float(os.environ.get("OUTAGE_SECONDS", "8"))
 CUSTOMERS = 1000
+PARTITIONS = 2
+BUCKET = "archive"
 
 
 @pytest.fixture
-def server(tmp_path: Path, elasticsearch_runs_here: None) -> Iterator[Elasticsearch]:
-    with Elasticsearch(tmp_path / "elasticsearch") as server:
-        yield server
-
-
-def test_alerts_go_on_while_elasticsearch_is_away(
-    kafka: Kafka, server: Elasticsearch, topics: Callable[[str], str], tmp_path: Path
-) -> None:
+def names(kafka: Kafka, topics: Callable[[str], str]) -> dict[str, str]:
+    """The job's topics; those of the alerts have the time at which they were written."""
     names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
     for name, topic in names.items():
         policy = "compact" if name == "customers" else "delete"
         appended = {"message_timestamp_type": "LogAppendTime"} if name == "alerts" else {}
-        kafka.create_topic(topic, partitions=2, cleanup_policy=policy, **appended)
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 1})
-    for customer in range(CUSTOMERS):
-        producer.produce(names["customers"], b'{"id":%d,"club_status":"platinum"}' % customer, str(customer))
-    assert producer.flush(30) == 0
+        kafka.create_topic(topic, PARTITIONS, cleanup_policy=policy, **appended)
+    return names
+
+
+@pytest.fixture
+def elasticsearch_here(tmp_path: Path, elasticsearch_runs_here: None) -> Iterator[Elasticsearch]:
+    with Elasticsearch(tmp_path / "elasticsearch") as server:
+        yield server
+
+
+@pytest.fixture
+def s3_here(tmp_path: Path, s3_runs_here: None) -> Iterator[S3]:
+    with S3(tmp_path / "s3") as server:
+        server.create_bucket(BUCKET)
+        yield server
+
+
+def test_alerts_go_on_while_elasticsearch_is_away(
+    kafka: Kafka, names: dict[str, str], elasticsearch_here: Elasticsearch, tmp_path: Path
+) -> None:
+    server = elasticsearch_here
+    with Client(server.url, request_timeout=60) as client:
+        go_on(kafka, names, {"ELASTICSEARCH_URL": server.url}, server, lambda: indexed(client), tmp_path)
+
+
+def test_alerts_go_on_while_s3_is_away(kafka: Kafka, names: dict[str, str], s3_here: S3, tmp_path: Path) -> None:
+    variables = {"S3_BUCKET": BUCKET, "S3_ROLL_SECONDS": "3", **s3_here.environment}
+    go_on(kafka, names, variables, s3_here, lambda: visible(s3_here), tmp_path)
+    enriched = [json.loads(message.value() or b"") for message in read(kafka, names["enriched"])]
+    rows = archived(s3_here, BUCKET)
+    assert sorted(rows, key=where) == sorted(enriched, key=where)
+    print(f"S3: {len(rows)} rows in {len(keys(s3_here, BUCKET))} objects, the same as on Kafka")
+
+
+def go_on(
+    kafka: Kafka, names: dict[str, str], branch: dict[str, str], server: Server, found: Callable[[], int], folder: Path
+) -> None:
+    """Kill the server of a branch under load and start it again; compare alerts' latencies, and await all ratings."""
     variables = {f"{name.upper()}_TOPIC": topic for name, topic in names.items()}
-    variables |= {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "ELASTICSEARCH_URL": server.url}
-    ratings = Ratings(producer, names["ratings"])
-    with Job(tmp_path, variables) as job, Client(server.url, request_timeout=60) as client:
+    ratings = Ratings(kafka, names)
+    with Job(folder, {**variables, "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, **branch}) as job:
         ratings.write(4)  # the first bulk into a new index takes seconds
         before = ratings.write(SECONDS)
         server.kill()
@@ -51,26 +84,32 @@ def test_alerts_go_on_while_elasticsearch_is_away(
         server.start()
         ratings.write(2)
         deadline = time.monotonic() + 120
-        while (found := indexed(client)) < ratings.count:
-            assert time.monotonic() < deadline, f"{found} of {ratings.count} documents"
+        while (count := found()) < ratings.count:
+            assert time.monotonic() < deadline, f"{count} of {ratings.count} ratings"
             assert job.running(), job.tail()
             time.sleep(0.5)
-        assert found == ratings.count
+        assert count == ratings.count
         assert job.stop() == [0], job.tail()
     latencies = read_latencies(kafka, names["alerts"])
     p99_before, p99_during = (percentile(latencies, first, last) for first, last in (before, during))
-    print(f"alert latency p99 at {RATE} ratings/s: {p99_before:.0f} ms before, {p99_during:.0f} ms while away")
+    print(
+        f"{server.name} away for {SECONDS:.0f} s, {RATE} ratings/s, {ratings.count} in all: "
+        f"alert latency p99 {p99_before:.0f} ms before, {p99_during:.0f} ms while away"
+    )
     # Below 50 ms a hiccup of the machine would decide.
     assert p99_during <= 2 * max(p99_before, 50)
 
 
 class Ratings:
-    """Writes ratings of the usual size at a steady rate; one in ten is an alert."""
+    """Writes ratings of the usual size at a steady rate, by customers that it has written first; one in ten alerts."""
 
-    def __init__(self, producer: Producer, topic: str) -> None:
+    def __init__(self, kafka: Kafka, names: dict[str, str]) -> None:
         self.count = 0
-        self._producer, self._topic = producer, topic
+        self._producer, self._topic = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 1}), names["ratings"]
         self._random = Random(1)
+        for customer in range(CUSTOMERS):
+            self._producer.produce(names["customers"], b'{"id":%d,"club_status":"platinum"}' % customer, str(customer))
+        assert self._producer.flush(30) == 0
 
     def write(self, seconds: float) -> tuple[int, int]:
         """Write for so long; the first and the last rating id."""
@@ -98,19 +137,36 @@ def indexed(client: Client) -> int:
     return int(client.count(index="ratings-enriched", ignore_unavailable=True)["count"])
 
 
+def visible(server: S3) -> int:
+    """How many rows there are in objects."""
+    client = server.client()
+    bodies = (client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys(server, BUCKET))
+    return sum(pq.read_metadata(io.BytesIO(body)).num_rows for body in bodies)
+
+
+def where(row: dict[str, int]) -> tuple[int, int]:
+    return row["source_partition"], row["source_offset"]
+
+
 def read_latencies(kafka: Kafka, topic: str) -> dict[int, int]:
     """Milliseconds from the writing of a rating to that of its alert, by rating id."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "latency"})
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(2)])
     found: dict[int, int] = {}
+    for message in read(kafka, topic):
+        alert = json.loads(message.value() or b"")
+        found[alert["rating_id"]] = message.timestamp()[1] - alert["rating_ts"]
+    return found
+
+
+def read(kafka: Kafka, topic: str) -> Iterator[Message]:
+    """What is on a topic by now."""
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "outage"})
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
     quiet = time.monotonic() + 3
     while time.monotonic() < quiet:
         for message in consumer.consume(10_000, 0.2):
-            alert = json.loads(message.value() or b"")
-            found[alert["rating_id"]] = message.timestamp()[1] - alert["rating_ts"]
+            yield message
             quiet = time.monotonic() + 1
     consumer.close()
-    return found
 
 
 def percentile(latencies: dict[int, int], first: int, last: int) -> float:
