@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 RESULTS = ROOT / ".bench"
-PACKAGES = ("bytewax", "confluent-kafka", "elasticsearch", "msgspec", "orjson", "boto3", "pyarrow", "fastavro", "pyruhvro")
+PACKAGES = (
+    "bytewax",
+    "confluent-kafka",
+    "elasticsearch",
+    "msgspec",
+    "orjson",
+    "boto3",
+    "pyarrow",
+    "fastavro",
+    "pyruhvro",
+)
 
 Run = TypeVar("Run", bound="DataclassInstance")
 

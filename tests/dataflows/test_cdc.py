@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from embedded.generate.avro import SCHEMA
 from schemas.registry import Registry as RegistryClient
 from tests.dataflows.rated import DEADLINE_SECONDS, Encode, Ratings, Row, create_topics, to_avro, to_json
 from tests.job import Job
+from tests.servers import debezium
 from tests.servers.connect import Connect
 from tests.servers.debezium import FORMS, Form
 from tests.servers.kafka import Kafka
@@ -26,6 +28,7 @@ from tests.servers.registry import Registry
 CHANGES = int(os.environ.get("CDC_CHANGES", "10000"))
 KILLED: list[Form] = list(FORMS) if "CDC_CHANGES" in os.environ else ["flattened", "envelope-avro"]
 """In `make soak` all."""
+SNAPSHOT_ROWS = int(os.environ.get("CDC_SNAPSHOT_ROWS", "20000"))
 CUSTOMERS_PARTITIONS = 3
 COLUMNS = ("first_name", "last_name", "email", "club_status", "region")
 SENTINELS = range(2_000_000_000, 2_000_000_040)
@@ -117,8 +120,7 @@ class Stage:
         self, form: Form, kafka: Kafka, mariadb: MariaDB, registry: Registry, connect: Connect, name: str, folder: Path
     ) -> None:
         self.topics = create_topics(kafka, name)
-        mariadb.seed()
-        customers = connect.register(form, prefix=name, partitions=CUSTOMERS_PARTITIONS)
+        self._register = partial(connect.register, form, prefix=name, partitions=CUSTOMERS_PARTITIONS)
         encode: Encode = to_json
         if form.endswith("avro"):
             encode = to_avro(RegistryClient(registry.url).register(f"{self.topics['ratings']}-value", SCHEMA))
@@ -128,13 +130,17 @@ class Stage:
             folder,
             {
                 **{f"{output.upper()}_TOPIC": topic for output, topic in self.topics.items()},
-                "CUSTOMERS_TOPIC": customers,
+                "CUSTOMERS_TOPIC": debezium.topic(name),
                 "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
                 "KAFKA_GROUP_ID": name,
                 "SCHEMA_REGISTRY_URL": registry.url,
                 "UNMATCHED_GRACE_SECONDS": str(GRACE_SECONDS),
             },
         )
+
+    def connect(self) -> None:
+        """Register the connector; return when its snapshot is written."""
+        self._register()
 
     def change(self, count: int) -> None:
         """Change customers, and rate by some of all there ever were."""
@@ -175,6 +181,7 @@ def stage(
 ) -> Iterator[Stage]:
     form: Form = request.param
     name = topics(form)
+    mariadb.seed()
     stage = Stage(form, kafka, mariadb, registry, connect, name, tmp_path)
     yield stage
     stage.job.kill()
@@ -184,6 +191,7 @@ def stage(
 
 @pytest.mark.parametrize("stage", FORMS, indirect=True)
 def test_the_joins_table_is_the_databases(stage: Stage, mariadb: MariaDB) -> None:
+    stage.connect()
     with stage.job:
         stage.change(CHANGES // 2)
         mariadb.execute("ALTER TABLE CUSTOMERS ADD COLUMN points INT DEFAULT 5")
@@ -197,6 +205,7 @@ def test_the_joins_table_is_the_databases(stage: Stage, mariadb: MariaDB) -> Non
 
 @pytest.mark.parametrize("stage", KILLED, indirect=True)
 def test_kills_of_connect_and_of_the_job(stage: Stage, connect: Connect) -> None:
+    stage.connect()
     with stage.job:
         stage.change(CHANGES // 3)
         connect.kill()
@@ -206,6 +215,31 @@ def test_kills_of_connect_and_of_the_job(stage: Stage, connect: Connect) -> None
         connect.start()
     with stage.job:
         stage.finish()
+
+
+@pytest.mark.parametrize("stage", ["envelope-avro"], indirect=True)
+def test_a_snapshot_is_read_as_fast_as_it_is_written(stage: Stage, mariadb: MariaDB) -> None:
+    ids = range(1_000_000, 1_000_000 + SNAPSHOT_ROWS)
+    with closing(mariadb.connect()) as connection, connection.cursor() as cursor:
+        for first in range(ids.start, ids.stop, 1000):
+            rows = [(id_, f"First {id_}", f"Last {id_}", f"{id_}@example.com") for id_ in range(first, first + 1000)]
+            cursor.executemany("INSERT INTO CUSTOMERS (id, first_name, last_name, email) VALUES (%s, %s, %s, %s)", rows)
+    some = random.Random(1).sample(ids, 100)
+    with stage.job:
+        began = time.monotonic()
+        stage.connect()
+        written = time.monotonic()
+        while True:
+            stage.ratings.rate(*some)
+            latest = stage.ratings.latest()
+            if all(latest.get(id_, {}).get("first_name") == f"First {id_}" for id_ in some):
+                break
+            assert stage.job.running(), stage.job.tail()
+            assert time.monotonic() - written < 30, "the job does not see the rows"
+        print(f"a snapshot of {len(ids):,} rows: {written - began:.1f} s; ", end="")
+        print(f"{time.monotonic() - written:.1f} s later they were in the join")
+        stage.ratings.wait_for_all()
+        assert stage.job.stop() == [0], stage.job.tail()
 
 
 @pytest.mark.parametrize("stage", ["flattened"], indirect=True)
@@ -222,6 +256,7 @@ def test_the_articles_demo(stage: Stage, mariadb: MariaDB) -> None:
                 return
             assert time.monotonic() < deadline, latest
 
+    stage.connect()
     rick: Row = {"first_name": "Rick", "last_name": "Astley", "full_name": "Rick Astley"}
     with stage.job:
         rate_until(full_name=None, email=None)

@@ -1,5 +1,6 @@
 """The main job on a real Kafka: its outputs, record by record, against a model of what was written."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from tests.dataflows.world import Outputs, World
 from tests.job import Job
 from tests.servers.kafka import Kafka
 
-CUSTOMERS, RATINGS = 20_000, 200_000
+CUSTOMERS, RATINGS = 20_000, int(os.environ.get("WORLD_RATINGS", "100000"))
 NOBODY = range(-1, 1)
 LATE = range(100_001, 100_201)
 GRACE = 15
