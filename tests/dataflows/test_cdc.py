@@ -120,7 +120,9 @@ class Stage:
         self, form: Form, kafka: Kafka, mariadb: MariaDB, registry: Registry, connect: Connect, name: str, folder: Path
     ) -> None:
         self.topics = create_topics(kafka, name)
-        self._register = partial(connect.register, form, prefix=name, partitions=CUSTOMERS_PARTITIONS)
+        self._register = partial(
+            connect.register, form, prefix=name, partitions=CUSTOMERS_PARTITIONS, seconds=60 + SNAPSHOT_ROWS / 2000
+        )
         encode: Encode = to_json
         if form.endswith("avro"):
             encode = to_avro(RegistryClient(registry.url).register(f"{self.topics['ratings']}-value", SCHEMA))

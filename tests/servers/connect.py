@@ -76,18 +76,18 @@ class Endpoint:
         """
         self._ask("DELETE", f"/connectors/{name}")
 
-    def wait(self, name: str) -> None:
+    def wait(self, name: str, seconds: float = CONNECTOR_SECONDS) -> None:
         """Return when a connector's task runs and the snapshot that it began with is complete and in its topic.
 
         The table must have a row: nothing tells that the snapshot of an empty one is complete.
 
         Raises:
-            RuntimeError: it failed, the message has the trace; or that takes longer than CONNECTOR_SECONDS.
+            RuntimeError: it failed, the message has the trace; or that takes longer than so many seconds.
         """
-        deadline = time.monotonic() + CONNECTOR_SECONDS
+        deadline = time.monotonic() + seconds
         while not (self._runs(name) and self._snapshot_is_complete(name)):
             if time.monotonic() > deadline:
-                raise RuntimeError(f"the connector {name} does not run, or has no row, after {CONNECTOR_SECONDS:.0f} s")
+                raise RuntimeError(f"the connector {name} does not run, or has no row, after {seconds:.0f} s")
             time.sleep(0.1)
 
     def _runs(self, name: str) -> bool:
@@ -165,6 +165,7 @@ class Connect(Server, Endpoint):
         prefix: str = debezium.PREFIX,
         partitions: int = 4,
         settings: Mapping[str, str] | None = None,
+        seconds: float = CONNECTOR_SECONDS,
     ) -> str:
         """Make a connector for the customers; return when the rows of the table are in its topic and it reads the log.
 
@@ -175,6 +176,7 @@ class Connect(Server, Endpoint):
             prefix: of the topic; the connector has this name.
             partitions: of the topic, which is created, compacted, if it does not exist.
             settings: of the connector beyond the usual, such as `{"skipped.operations": "none"}`.
+            seconds: that it may take at most.
 
         Returns:
             The topic.
@@ -203,7 +205,7 @@ class Connect(Server, Endpoint):
         before = 0 if unchanged else self._newest_connection()
         self.put(prefix, config)
         file.write_text(text)
-        self._wait([prefix], before)
+        self._wait([prefix], before, seconds)
         return topic
 
     def unregister(self, prefix: str = debezium.PREFIX) -> None:
@@ -215,15 +217,15 @@ class Connect(Server, Endpoint):
         ((number,),) = self._mariadb.execute("SELECT CONNECTION_ID()")
         return int(number)
 
-    def _wait(self, connectors: Sequence[str], before: int) -> None:
+    def _wait(self, connectors: Sequence[str], before: int, seconds: float = CONNECTOR_SECONDS) -> None:
         """Return when the connectors run and read the binary log, by connections newer than `before`.
 
         A task runs some time before it reads, and fails for good if MariaDB goes away in that time.
         """
-        deadline = time.monotonic() + CONNECTOR_SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             for connector in connectors:
-                self.wait(connector)
+                self.wait(connector, seconds)
             ((reading,),) = self._mariadb.execute(
                 "SELECT count(*) FROM information_schema.PROCESSLIST WHERE COMMAND = 'Binlog Dump' AND ID > %s", before
             )
