@@ -54,6 +54,8 @@ def connect(settings: Archive) -> S3Sink | None:
     if strange := [name for name in layout.fields if name not in EnrichedRating.__struct_fields__]:
         raise StartupError(f"S3_KEY is {settings.key!r}, but an enriched rating has no {' and no '.join(strange)}")
     _check(settings)
+    # Arrow's own pool gives back to the kernel what the C library keeps, as ``runtime.set_up`` has told it.
+    pa.set_memory_pool(pa.system_memory_pool())
     return S3Sink(
         lambda: client(settings),
         settings.bucket,

@@ -41,6 +41,8 @@ class Parquet:
         """What is in an Arrow stream between its schema and its end: one after the other, blocks are one stream."""
         values = list(chain.from_iterable(map(astuple, records)))
         width = len(self._schema)
+        if len(values) != width * len(records):
+            raise ValueError(f"the records have not the {width} columns {', '.join(self._schema.names)}")
         arrays = [pa.array(values[at::width], column.type) for at, column in enumerate(self._schema)]
         stream = self._stream([pa.record_batch(arrays, schema=self._schema)])
         return stream[len(self._begin) : -_END_BYTES]

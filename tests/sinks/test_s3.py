@@ -311,3 +311,8 @@ def test_the_object_that_waited_longest_is_sealed_when_there_are_too_many(server
 def test_templates_that_are_none(template: str) -> None:
     with pytest.raises(ValueError, match=r"template|lacks"):
         Layout(template, prefix="", extension="x", time=lambda _row: 0)
+
+
+def test_records_of_other_columns_are_told() -> None:
+    with pytest.raises(ValueError, match="2 columns number, time"):
+        Parquet(pa.schema([SCHEMA.field("number"), SCHEMA.field("time")])).block(rows(range(4)))
