@@ -15,19 +15,30 @@ log = logging.getLogger(__name__)
 _REST_SECONDS = 0.5
 
 
+def client(settings: SchemaRegistry) -> Registry | None:
+    """The registry, of which nothing is asked yet; None where there is none.
+
+    Raises:
+        StartupError: the settings are not usable.
+    """
+    if settings.url is None:
+        return None
+    password = settings.password.get_secret_value() if settings.password else None
+    try:
+        return Registry(settings.url, settings.user, password, str(settings.ca) if settings.ca else None)
+    except (ValueError, OSError) as error:
+        raise StartupError(f"SCHEMA_REGISTRY_URL or SCHEMA_REGISTRY_CA is not usable: {error}") from None
+
+
 def connect(settings: SchemaRegistry) -> Registry | None:
     """The registry; None where there is none, and all is JSON.
 
     Raises:
         StartupError: it refuses us. One that does not answer is waited for while the flow runs.
     """
-    if settings.url is None:
+    registry = client(settings)
+    if registry is None:
         return None
-    password = settings.password.get_secret_value() if settings.password else None
-    try:
-        registry = Registry(settings.url, settings.user, password, str(settings.ca) if settings.ca else None)
-    except (ValueError, OSError) as error:
-        raise StartupError(f"SCHEMA_REGISTRY_URL or SCHEMA_REGISTRY_CA is not usable: {error}") from None
     try:
         registry.check()
     except RegistryRefusedError as error:

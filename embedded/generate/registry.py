@@ -1,5 +1,6 @@
 """The schema of generated ratings, in a schema registry."""
 
+from dataflows.schemas import client
 from embedded.generate import avro
 from schemas.registry import Registry, RegistryAwayError, RegistryRefusedError
 from settings import SchemaRegistry
@@ -12,13 +13,10 @@ def connect(settings: SchemaRegistry) -> Registry:
     Raises:
         StartupError: there is none, or the settings are not usable.
     """
-    if settings.url is None:
+    registry = client(settings)
+    if registry is None:
         raise StartupError("--format avro needs a schema registry: SCHEMA_REGISTRY_URL is not set")
-    password = settings.password.get_secret_value() if settings.password else None
-    try:
-        return Registry(settings.url, settings.user, password, str(settings.ca) if settings.ca else None)
-    except (ValueError, OSError) as error:
-        raise StartupError(f"SCHEMA_REGISTRY_URL or SCHEMA_REGISTRY_CA is not usable: {error}") from None
+    return registry
 
 
 def register(registry: Registry, topic: str) -> int:
