@@ -40,16 +40,18 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     unmatched = each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings))
     dead_letters = op.merge("failed", ratings.errs, customers.errs, unmatched)
 
-    enriched_json = each("enriched_json", join.joined, enriched.encode)
+    if avro := ports.enriched_avro:
+        enriched_out = together("enriched_avro", join.joined, avro.encode)
+    else:
+        enriched_out = each("enriched_json", join.joined, enriched.encode)
     alerts_json = each("alerts_json", alerts, enriched.encode)
-    avro = ports.enriched_avro
-    enriched_out = together("enriched_avro", join.joined, avro.encode) if avro else enriched_json
     op.output("enriched", enriched_out, ports.enriched)
     op.output("alerts", alerts_json, ports.alerts)
     op.output("dead_letters", each("dead_letter_message", dead_letters, dead_letter.to_message), ports.dead_letters)
 
     ticks = op.input("ticks", flow, ports.ticks)
     if ports.search:
+        enriched_json = each("search_json", join.joined, enriched.encode) if avro else enriched_out
         documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json)
         op.output("search", op.merge("search_ticks", documents, ticks), ports.search)
     if ports.archive:
