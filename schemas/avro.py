@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyruhvro
@@ -23,15 +23,6 @@ from records.errors import MalformedAvro, UnsupportedFormat
 _ARROW_PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "string"})
 _MILLISECONDS = frozenset({"timestamp-millis", "local-timestamp-millis"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-class Reader(Protocol):
-    """What reads the bytes of one schema."""
-
-    name: str
-
-    def read(self, payload: bytes) -> Any: ...  # noqa: D102
-    def read_all(self, payloads: list[bytes]) -> list[Any] | None: ...  # noqa: D102
 
 
 class AvroReader:
@@ -62,8 +53,8 @@ class AvroReader:
             arrow = None if references else _for_arrow(parsed, wanted)
         except (ValueError, SchemaParseException, UnknownType, RecursionError, KeyError, TypeError) as error:
             raise UnsupportedFormat(f"schema {name} is not an Avro schema: {error}") from None
-        # pyruhvro makes a table, so of nothing but records with fields.
-        is_record = isinstance(arrow, dict) and arrow.get("type") == "record" and arrow["fields"]
+        # pyruhvro makes a table, so of nothing but records.
+        is_record = isinstance(arrow, dict) and arrow["type"] == "record"
         self._arrow = json.dumps(arrow) if is_record else None
 
     def read(self, payload: bytes) -> Any:

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from records.errors import DecodeError, UnknownSchema, UnsupportedFormat
 from records.message import Message
-from schemas.avro import AvroReader, Reader
+from schemas.avro import AvroReader
 from schemas.registry import NoSchemaError, Registry, RegistryAwayError, RegistryRefusedError
 from schemas.wire import FRAME, FRAME_BYTES, SchemaId, carry_guids, frame, framed_key, framed_value
 
@@ -36,7 +36,7 @@ class Schemas:
         """Take schemas from ``registry``; ``wanted`` as of ``AvroReader``."""
         self._registry = registry
         self._wanted = wanted
-        self._known: dict[SchemaId, Reader | DecodeError] = {}
+        self._known: dict[SchemaId, AvroReader | DecodeError] = {}
         self._ready_frames: set[bytes] = set()
         self._asked: dict[SchemaId, threading.Event] = {}
         self._unusable: deque[SchemaId] = deque()
@@ -45,7 +45,7 @@ class Schemas:
         self._wishes: queue.SimpleQueue[SchemaId] = queue.SimpleQueue()
         self._is_away = False
 
-    def reader(self, schema: SchemaId) -> Reader:
+    def reader(self, schema: SchemaId) -> AvroReader:
         """The reader of a schema.
 
         Raises:
@@ -81,7 +81,7 @@ class Schemas:
         waiting = [framed for framed in found if framed and self._fetch(framed.schema) is None]
         return bool(waiting)
 
-    def _fetch(self, schema: SchemaId) -> Reader | DecodeError | None:
+    def _fetch(self, schema: SchemaId) -> AvroReader | DecodeError | None:
         """Have a schema fetched; what became of it, if that is known soon."""
         with self._lock:
             if schema in self._known:
@@ -112,7 +112,7 @@ class Schemas:
                 self._asked.pop(schema).set()
             _fetched.labels("unusable" if isinstance(found, DecodeError) else "fetched").inc()
 
-    def _insist(self, schema: SchemaId) -> Reader | DecodeError:
+    def _insist(self, schema: SchemaId) -> AvroReader | DecodeError:
         """Ask for a schema until there is an answer."""
         pause = _FIRST_RETRY_SECONDS
         while True:
@@ -131,7 +131,7 @@ class Schemas:
                 self._is_away = False
                 return reader
 
-    def _ask(self, schema: SchemaId) -> Reader | DecodeError:
+    def _ask(self, schema: SchemaId) -> AvroReader | DecodeError:
         try:
             found = self._registry.schema(schema)
         except NoSchemaError:

@@ -11,7 +11,7 @@ from records.decoder import ALONE, Alone, Decoder
 from records.errors import DecodeError, InvalidRecord, UnsupportedFormat, explain
 from records.message import Message
 from records.unwrap import MAX_BYTES, check_size
-from schemas.avro import Reader
+from schemas.avro import AvroReader
 from schemas.cache import Schemas
 from schemas.wire import FRAME, FRAME_BYTES, carry_guids, framed_key, framed_value
 
@@ -144,5 +144,5 @@ class _WithJsonKey:
         return msgspec.json.encode(self._schemas.reader(framed.schema).read(framed.payload))
 
 
-def _mismatch(reason: str, reader: Reader) -> InvalidRecord:
+def _mismatch(reason: str, reader: AvroReader) -> InvalidRecord:
     return InvalidRecord(f"{reason}; it was written with schema {reader.name}")
