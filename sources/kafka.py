@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -20,6 +20,8 @@ from typing_extensions import override
 
 from records.message import Message, Poll
 from sources.aside import Aside
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -307,14 +309,7 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         Raises:
             KafkaException: there was no answer within 30 s.
         """
-        deadline = time.monotonic() + _REQUEST_SECONDS
-        while True:
-            try:
-                return self._consumer.get_watermark_offsets(self._at, timeout=_REQUEST_SECONDS)
-            except KafkaException:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(0.1)
+        return _insist(lambda: self._consumer.get_watermark_offsets(self._at, timeout=_REQUEST_SECONDS))
 
     def _group_offset(self) -> int:
         """The group's committed offset, negative without one. On a broker just started nobody may know it: ask again.
@@ -322,17 +317,14 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         Raises:
             KafkaException: the group is refused to us, or there was no answer within 30 s.
         """
-        deadline = time.monotonic() + _REQUEST_SECONDS
-        while True:
-            try:
-                committed = self._consumer.committed([self._at], timeout=_REQUEST_SECONDS)[0]
-                if committed.error is not None:
-                    raise KafkaException(committed.error)
-                return committed.offset
-            except KafkaException as error:
-                if error.args[0].code() not in _COORDINATOR_MOVES or time.monotonic() >= deadline:
-                    raise
-                time.sleep(0.1)
+
+        def ask() -> int:
+            committed = self._consumer.committed([self._at], timeout=_REQUEST_SECONDS)[0]
+            if committed.error is not None:
+                raise KafkaException(committed.error)
+            return committed.offset
+
+        return _insist(ask, _COORDINATOR_MOVES)
 
     def _act_on(self, error: KafkaError) -> None:
         """Go on from what consuming met.
@@ -364,3 +356,20 @@ class _Partition(StatefulSourcePartition[Poll, State]):
     def _on_commit(self, error: KafkaError | None, _offsets: list[TopicPartition]) -> None:
         if error is not None:
             log.warning("%s: the offset was not committed: %s", self._name, error.str())
+
+
+def _insist(ask: Callable[[], T], passing: Collection[int] | None = None) -> T:
+    """Ask again for 30 s while the broker refuses; with the ``passing`` error codes only, if they are given.
+
+    Raises:
+        KafkaException: another refusal, or the last.
+    """
+    deadline = time.monotonic() + _REQUEST_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            passes = passing is None or error.args[0].code() in passing
+            if not passes or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.1)
