@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from benchmarks.avro.schemas import Row, bare, framed
+from benchmarks.avro.schemas import Row, framed
+from embedded.generate.avro import encoder
 from schemas.registry import Registry
 from schemas.wire import FRAME_BYTES, frame
 from tests.records.debezium import SCHEMAS, SENT
@@ -45,7 +46,7 @@ def _avro(name: str, config: str, registry: Registry) -> Form:
     before = schema["fields"][0]
     row_schema = before["type"][1] if before["name"] == "before" else schema
     begin = frame(registry.register(f"{config}-value", value_schema), b"")
-    payload = _like(value[FRAME_BYTES:], bare(row_schema))
+    payload = _like(value[FRAME_BYTES:], encoder(json.dumps(row_schema)))
     return Form(name, framed(registry, f"{config}-key", key_schema), lambda row: begin + payload(row), value_schema)
 
 

@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
-from fastavro import parse_schema, schemaless_writer
-
+from embedded.generate.avro import encoder
 from schemas.registry import Registry
 from schemas.wire import frame
 
@@ -33,19 +31,7 @@ NULLABLE_RATINGS = _ratings([{"name": name, "type": ["null", kind], "default": N
 """The same with every field a union with null, as ksqlDB writes them."""
 
 
-def bare(schema: Any) -> Callable[[Row], bytes]:
-    """What makes a row Avro with `schema`, without an id."""
-    parsed = parse_schema(schema)
-
-    def write(row: Row) -> bytes:
-        out = BytesIO()
-        schemaless_writer(out, parsed, row)
-        return out.getvalue()
-
-    return write
-
-
 def framed(registry: Registry, subject: str, schema: str) -> Callable[[Row], bytes]:
     """What makes a row Avro with `schema`, after its id under `subject`."""
-    begin, write = frame(registry.register(subject, schema), b""), bare(json.loads(schema))
+    begin, write = frame(registry.register(subject, schema), b""), encoder(schema)
     return lambda row: begin + write(row)

@@ -1,6 +1,5 @@
 """Writing alone: what an enriched rating costs in Avro and in JSON."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +7,9 @@ import msgspec
 import orjson
 
 from benchmarks.avro import timing
-from benchmarks.avro.schemas import bare
 from benchmarks.data import Data, enriched
 from dataflows.enriched_avro import SCHEMA
+from embedded.generate.avro import encoder
 from operators.batch import KEY_GROUPS
 from records.enriched import EnrichedRating, encode
 from schemas.wire import FRAME_BYTES
@@ -27,7 +26,7 @@ def compare(seed: int, records: int, rounds: int) -> dict[str, float]:
     ratings = [data.rating(number) for number in range(RECORDS)]
     rows = [enriched(rating, data.known(rating["user_id"]), 0, number) for number, rating in enumerate(ratings)]
     structs = msgspec.convert(rows, list[EnrichedRating])
-    writer, write = AvroWriter(SCHEMA, 1), bare(json.loads(SCHEMA))
+    writer, write = AvroWriter(SCHEMA, 1), encoder(SCHEMA)
     ways: dict[str, Callable[[], Any]] = {
         "fastavro": lambda: list(map(write, rows)),
         "project": lambda: writer.write(structs),

@@ -1,16 +1,14 @@
 """Ratings as a test writes them, in JSON or Avro, and what the main job makes of them."""
 
-import io
 import json
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import fastavro
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from embedded.generate.avro import SCHEMA
+from embedded.generate.avro import SCHEMA, encoder
 from schemas.wire import frame
 from tests.servers.kafka import Kafka
 
@@ -27,14 +25,8 @@ def to_json(row: Row) -> bytes:
 
 def to_avro(schema_id: int, schema: str = SCHEMA) -> Encode:
     """In the wire format, with a schema that the registry has under this id."""
-    parsed = fastavro.parse_schema(json.loads(schema))
-
-    def encode(row: Row) -> bytes:
-        out = io.BytesIO()
-        fastavro.schemaless_writer(out, parsed, row)
-        return frame(schema_id, out.getvalue())
-
-    return encode
+    bare = encoder(schema)
+    return lambda row: frame(schema_id, bare(row))
 
 
 def create_topics(kafka: Kafka, name: str) -> dict[str, str]:

@@ -1,16 +1,15 @@
 """Ratings in JSON and in Avro, one by one and a poll at once."""
 
-import io
 import json
 import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import fastavro
 import pytest
 
 from dataflows.formats import of_ratings
+from embedded.generate.avro import encoder
 from records import rating
 from records.decoder import ALONE, Decoder
 from records.errors import DecodeError
@@ -52,11 +51,9 @@ def schemas(double: RegistryDouble) -> Schemas:
 
 
 def avro(double: RegistryDouble, kinds: dict[str, Any], row: dict[str, Any], subject: str = "") -> bytes:
-    parsed = schema(**kinds)
-    number = Registry(double.url).register(subject or uuid.uuid4().hex, json.dumps(parsed))
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, fastavro.parse_schema(parsed), row)
-    return frame(number, out.getvalue())
+    text = json.dumps(schema(**kinds))
+    number = Registry(double.url).register(subject or uuid.uuid4().hex, text)
+    return frame(number, encoder(text)(row))
 
 
 def decoder(schemas: Schemas | None, form: Format = "auto", *, keep_source: bool = False) -> Decoder[Rating]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedded.generate.avro import encoder
 from records.errors import MalformedAvro, UnsupportedFormat
 from schemas.avro import AvroReader
 
@@ -18,9 +19,7 @@ ALL = frozenset({"a", "b", "c"})
 
 
 def write(schema: Any, value: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, fastavro.parse_schema(json.loads(json.dumps(schema))), value)
-    return out.getvalue()
+    return encoder(json.dumps(schema))(value)
 
 
 def record(**fields: Any) -> dict[str, Any]:
