@@ -15,12 +15,12 @@ import orjson
 from benchmarks.avro import customers
 from benchmarks.avro.customers import Form
 from benchmarks.avro.people import People
-from benchmarks.avro.topic import ANY, Record, write
 from benchmarks.backlog import PARTITIONS
 from benchmarks.contestants import project
 from benchmarks.data import FIRST_RATING_TIME, enriched
 from benchmarks.outputs import Counter, Outputs, messages
 from benchmarks.results import RESULTS, medians
+from benchmarks.topic import ANY, Record, write
 from benchmarks.usage import cpu_seconds, peak_megabytes
 from benchmarks.verify import WrongOutput
 from schemas.registry import Registry

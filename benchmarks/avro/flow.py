@@ -10,8 +10,8 @@ import msgspec
 import orjson
 
 from benchmarks import report
+from benchmarks.avro.copy import copy
 from benchmarks.avro.schemas import RATINGS, framed
-from benchmarks.avro.topic import copy
 from benchmarks.backlog import PARTITIONS, fill
 from benchmarks.backlog import RATINGS as JSON_TOPIC
 from benchmarks.contestants import Contestant, project

@@ -1,10 +1,9 @@
-"""Topics that are filled before anything is measured: written, or copied from another."""
+"""Topics that are filled before anything is measured."""
 
 from collections.abc import Callable, Iterable
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from benchmarks.outputs import messages
 from tests.servers.kafka import Kafka
 
 Record = tuple[bytes | None, bytes, int, int]
@@ -12,20 +11,29 @@ Record = tuple[bytes | None, bytes, int, int]
 ANY = -1
 
 
-def write(kafka: Kafka, topic: str, records: Iterable[Record]) -> None:
-    """Write the records of each partition in their order.
+def write(
+    kafka: Kafka, topic: str, records: Iterable[Record], on_written: Callable[[Message], None] | None = None
+) -> None:
+    """Write the records of each partition in their order; `on_written` is told of each.
 
     Raises:
         RuntimeError: one was not written.
     """
+
+    def on_delivery(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            raise RuntimeError(f"{topic}: {error}")
+        if on_written is not None:
+            on_written(message)
+
     producer = Producer(
         {
             "bootstrap.servers": kafka.bootstrap,
             "partitioner": "murmur2",  # Java's, which Debezium and Kafka Connect use
             "enable.idempotence": True,
             "linger.ms": 20,
-            "on_delivery": _raise_undelivered,
-            "delivery.report.only.error": True,
+            "on_delivery": on_delivery,
+            "delivery.report.only.error": on_written is None,
             "log_level": 3,  # errors; a coordinator that is still loading is none
         }
     )
@@ -39,20 +47,3 @@ def write(kafka: Kafka, topic: str, records: Iterable[Record]) -> None:
                 break
     if producer.flush(60):
         raise RuntimeError(f"{topic} is not written after 60 s")
-
-
-def copy(kafka: Kafka, source: str, target: str, change: Callable[[bytes], bytes]) -> None:
-    """Write what `change` makes of each value of `source` to the empty topic `target`.
-
-    Partitions, keys, timestamps and offsets are the same.
-    """
-
-    def changed(message: Message) -> Record:
-        return message.key(), change(message.value() or b""), message.timestamp()[1], message.partition() or 0
-
-    write(kafka, target, map(changed, messages(kafka, source)))
-
-
-def _raise_undelivered(error: KafkaError | None, message: Message) -> None:
-    if error is not None:
-        raise RuntimeError(f"{message.topic()}: {error}")
