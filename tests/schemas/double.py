@@ -10,15 +10,14 @@ import uuid
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from typing_extensions import Self
+from tests.servers.process import Startable
 
 Answer = tuple[int, Any]
 
 
-class RegistryDouble:
+class RegistryDouble(Startable):
     """Keeps subjects, versions and schemas in memory; a context serves it on a port of 127.0.0.1."""
 
     def __init__(self, user: str | None = None, certificate: Path | None = None) -> None:
@@ -54,15 +53,6 @@ class RegistryDouble:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def guid(self, schema_id: int) -> uuid.UUID:
         """The GUID of a schema."""

@@ -110,7 +110,28 @@ class Process:
         return f"{self.log} ends with:\n" + "\n".join(text.splitlines()[-lines:])
 
 
-class Server(ABC):
+class Startable(ABC):
+    """What a context starts and stops."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it; return when it serves."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it in order; it can be started again."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Server(Startable):
     """A server of one process that keeps everything in `folder`, its log in `folder/NAME.log`.
 
     A context starts and stops it. It can be stopped, killed and started again: on the same data, the same ports.
@@ -150,12 +171,3 @@ class Server(ABC):
     def tail(self) -> str:
         """The end of its log, under a line that names the file."""
         return self._process.tail()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
