@@ -29,12 +29,13 @@ def fill(kafka: Kafka, data: Data) -> "array[int]":
         offset, partition = message.offset(), message.partition()
         places[int(message.key() or b"")] = (offset or 0) * PARTITIONS + (partition or 0)
 
-    write(kafka, CUSTOMERS, (_customer(data, number) for number in range(1, data.customers + 1)))
+    write(kafka, CUSTOMERS, (customer(data, number) for number in range(1, data.customers + 1)))
     write(kafka, RATINGS, (_rating(data, number) for number in range(data.ratings)), remember)
     return places
 
 
-def _customer(data: Data, number: int) -> Record:
+def customer(data: Data, number: int) -> Record:
+    """The first message of a customer."""
     return b'{"id":%d}' % number, orjson.dumps(data.customer(number)), 0, ANY
 
 

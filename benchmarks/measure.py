@@ -1,28 +1,23 @@
 """One run of one contestant: from its start until it has drained the backlog, and what that took."""
 
-import os
-import signal
 import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.backlog import CUSTOMERS, RATINGS
-from benchmarks.contestants import Command, Contestant
+from benchmarks.contestants import Contestant
 from benchmarks.outputs import Counter, Outputs
+from benchmarks.running import environment, running
 from benchmarks.usage import Samples, cpu_seconds, peak_megabytes
 from benchmarks.verify import Verifier
-from tests.servers.java import ROOT
 from tests.servers.kafka import Kafka
 
 SAMPLE_SECONDS = 0.1
 QUIET_SECONDS = 3.0
 STALLED_SECONDS = 60.0
-STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -67,24 +62,12 @@ def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifi
     """
     run = f"{contestant.name}-{uuid.uuid4().hex[:8]}"
     outputs = Outputs.create(kafka, run)
-    env = {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
-        "KAFKA_GROUP_ID": run,
-        "RATINGS_TOPIC": RATINGS,
-        "CUSTOMERS_TOPIC": CUSTOMERS,
-        "ENRICHED_TOPIC": outputs.enriched,
-        "ALERTS_TOPIC": outputs.alerts,
-        "DEAD_LETTERS_TOPIC": outputs.dead_letters,
-        # The branches are off, whatever the shell has.
-        "ELASTICSEARCH_URL": "",
-        "S3_BUCKET": "",
-        **contestant.env,
-    }
+    env = {**environment(kafka, run, outputs), **contestant.env}
     cpu = Samples()
     with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
         commands = contestant.commands(Path(folder))
         started = time.time()
-        with _running(commands, env, Path(folder) / "log") as processes:
+        with running(commands, env, Path(folder) / "log") as processes:
             counter = Counter(kafka, outputs.enriched)
             settled = _drain(lambda: ratings - counter.count() + contestant.left(), processes, cpu)
             counter.close()
@@ -108,30 +91,6 @@ def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifi
     )
 
 
-@contextmanager
-def _running(commands: Sequence[Command], env: Mapping[str, str], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Run `commands`; at the end, stop them by SIGTERM, and see that each exits with 0."""
-    processes: list[subprocess.Popen[bytes]] = []
-    with log.open("wb") as file:
-        try:
-            for command in commands:
-                processes.append(  # noqa: PERF401  # those started so far are ended if the next one fails
-                    subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stdout=file, stderr=file)
-                )
-            yield processes
-            for process in processes:
-                process.send_signal(signal.SIGTERM)
-            codes = [process.wait(STOP_SECONDS) for process in processes]
-        except Exception as error:
-            raise RuntimeError(f"{commands[0]}: {error}; it printed:\n{_tail(log)}") from error
-        finally:
-            for process in processes:
-                process.kill()
-                process.wait()
-    if any(codes):
-        raise RuntimeError(f"{commands[0]} ended with {codes}; it printed:\n{_tail(log)}")
-
-
 def _drain(look: Callable[[], int], processes: list[subprocess.Popen[bytes]], cpu: Samples) -> float:
     """Sample the CPU until nothing is left, as `look` says, and nothing more comes; return when the last came."""
     pids = [process.pid for process in processes]
@@ -148,7 +107,3 @@ def _drain(look: Callable[[], int], processes: list[subprocess.Popen[bytes]], cp
             raise RuntimeError("ended by itself")
         time.sleep(SAMPLE_SECONDS)
     return changed
-
-
-def _tail(log: Path, lines: int = 40) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -20,6 +20,7 @@ from benchmarks.contestants import project
 from benchmarks.data import FIRST_RATING_TIME, enriched
 from benchmarks.outputs import Counter, Outputs, messages
 from benchmarks.results import RESULTS, medians
+from benchmarks.running import environment
 from benchmarks.topic import ANY, Record, write
 from benchmarks.usage import cpu_seconds, peak_megabytes
 from benchmarks.verify import WrongOutput
@@ -134,19 +135,7 @@ def start(kafka: Kafka, topic: Topic, workers: int, registry: str) -> Run:
     """
     name = f"start-{uuid.uuid4().hex[:8]}"
     outputs = Outputs.create(kafka, name)
-    env = {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
-        "KAFKA_GROUP_ID": name,
-        "RATINGS_TOPIC": topic.ratings,
-        "CUSTOMERS_TOPIC": topic.customers,
-        "ENRICHED_TOPIC": outputs.enriched,
-        "ALERTS_TOPIC": outputs.alerts,
-        "DEAD_LETTERS_TOPIC": outputs.dead_letters,
-        "SCHEMA_REGISTRY_URL": registry,
-        # The branches are off, whatever the shell has.
-        "ELASTICSEARCH_URL": "",
-        "S3_BUCKET": "",
-    }
+    env = {**environment(kafka, name, outputs, topic.ratings, topic.customers), "SCHEMA_REGISTRY_URL": registry}
     counter = Counter(kafka, outputs.enriched)
     with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
         (command,) = project(processes=1).commands(Path(folder))

@@ -31,7 +31,7 @@ def write(
             "bootstrap.servers": kafka.bootstrap,
             "partitioner": "murmur2",  # Java's, which Debezium and Kafka Connect use
             "enable.idempotence": True,
-            "linger.ms": 20,
+            "linger.ms": 5,
             "on_delivery": on_delivery,
             "delivery.report.only.error": on_written is None,
             "log_level": 3,  # errors; a coordinator that is still loading is none
