@@ -68,18 +68,22 @@ def load(kafka: Kafka, contestant: Contestant, options: Namespace) -> list[Span]
     kafka.create_topic(customers, PARTITIONS, cleanup_policy="compact")
     kafka.create_topic(ratings, PARTITIONS)
     write(kafka, customers, (customer(data, number) for number in range(1, data.customers + 1)))
-    write(kafka, ratings, [_rating(data, 0)])
     outputs = Outputs.create(kafka, run)
-    cpus = []
+    cpus: list[float] = []
     with tempfile.TemporaryDirectory(dir=kafka.folder) as name:
         env = {**environment(kafka, run, outputs, ratings, customers), **contestant.env}
         with running(contestant.commands(Path(name)), env, Path(name) / "log") as processes:
             pids = [process.pid for process in processes]
-            _await(kafka, outputs.enriched, 1)
-            for first in range(1, data.ratings, a_span):
-                before = cpu_seconds(pids)
-                write(kafka, ratings, _steadily(data, first, options.rate))
-                cpus.append((cpu_seconds(pids) - before) / SPAN_SECONDS)
+
+            def all_ratings() -> Iterator[Record]:
+                yield _rating(data, 0)
+                _await(kafka, outputs.enriched, 1)
+                for first in range(1, data.ratings, a_span):
+                    before = cpu_seconds(pids)
+                    yield from _steadily(data, first, options.rate)
+                    cpus.append((cpu_seconds(pids) - before) / SPAN_SECONDS)
+
+            write(kafka, ratings, all_ratings())
             _await(kafka, outputs.enriched, data.ratings)
     latencies = _latencies(kafka, outputs.enriched, data.ratings)
     spans = []

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from records.message import Message, Poll
 from sources.aside import Aside
+from sources.epochs import Epochs, Pause
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ _REQUEST_SECONDS = 30.0
 _OFFER_SECONDS = 0.5
 _FAR = 20_000
 """Reading again, so many offsets are sooner skipped than read."""
-_SHORTEST_REST, _LONGEST_REST = timedelta(milliseconds=2), timedelta(milliseconds=50)
+_SHORTEST_REST, _LONGEST_REST = 0.002, 0.05  # seconds
 
 _GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 _COORDINATOR_MOVES = frozenset(
@@ -96,6 +97,7 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
     max_aside_bytes: int = 64 * 1024 * 1024
     """Likewise in bytes, of keys and values."""
     _partitions: dict[str, int] = field(default_factory=dict)
+    _pause: Pause = field(default_factory=Pause)
 
     @override
     def list_parts(self) -> list[str]:
@@ -159,11 +161,13 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         self._snapshots: deque[tuple[float, int]] = deque()  # when, and the offset
         self._committed = self._reached
         self._in_epoch = 0
-        self._rest = _SHORTEST_REST
-        self._awake_at: datetime | None = None
+        self._epochs = Epochs(source._pause)
+        self._resting, self._rest = 0.0, _SHORTEST_REST  # seconds: now, and the next time
 
     @override
     def next_batch(self) -> list[Poll]:
+        self._epochs.reading()
+        self._resting = 0.0
         if self._source.stopping():
             raise StopIteration
         if self._in_epoch >= self._source.max_messages_per_epoch or not self._source.ready():
@@ -186,12 +190,13 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         return self._send(messages) or ([] if polled else self._idle())
 
     @override
-    def next_awake(self) -> datetime | None:
-        return self._awake_at
+    def next_awake(self) -> datetime:
+        return self._epochs.wake(self._resting)
 
     @override
     def snapshot(self) -> State:
         """The state; and commits the offset of the snapshot before, whose epoch is by now written everywhere."""
+        self._epochs.ended()
         self._in_epoch = 0
         now = time.monotonic()
         due = None
@@ -241,7 +246,7 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         elif not messages:
             return []
         self._in_epoch += len(messages)
-        self._rest, self._awake_at = _SHORTEST_REST, None
+        self._rest = _SHORTEST_REST
         return [Poll(self._source.topic, self._at.partition, messages, loaded_of, self._seen)]
 
     def _account(self) -> None:
@@ -276,7 +281,7 @@ class _Partition(StatefulSourcePartition[Poll, State]):
 
     def _idle(self) -> list[Poll]:
         """Rest for twice as long as the last time: what comes after a pause of hours is seen within 50 ms."""
-        self._awake_at = datetime.now(timezone.utc) + self._rest
+        self._resting = self._rest
         self._rest = min(2 * self._rest, _LONGEST_REST)
         return []
 

@@ -8,7 +8,11 @@ from typing import TypeVar
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
 
+from sources.epochs import Epochs, Pause
+
 X = TypeVar("X")
+
+_REST = 0.05  # seconds: a stop need not wait for a tick
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,14 @@ class TickSource(FixedPartitionedSource[X, None]):
 class _Ticks(StatefulSourcePartition[X, None]):
     def __init__(self, source: TickSource[X]) -> None:
         self._source = source
+        self._epochs = Epochs(Pause())
         self._next = datetime.now(timezone.utc)
 
     @override
     def next_batch(self) -> Iterable[X]:
+        self._epochs.reading()
         if self._source.stopping():
             raise StopIteration
-        # Woken every 50 ms, so that a stop need not wait for a tick.
         now = datetime.now(timezone.utc)
         if now < self._next:
             return ()
@@ -50,8 +55,8 @@ class _Ticks(StatefulSourcePartition[X, None]):
 
     @override
     def next_awake(self) -> datetime:
-        return datetime.now(timezone.utc) + timedelta(milliseconds=50)
+        return self._epochs.wake(_REST)
 
     @override
     def snapshot(self) -> None:
-        return None
+        self._epochs.ended()
