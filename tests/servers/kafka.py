@@ -39,11 +39,12 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-# Compaction is seen within seconds, and clients go on soon after a restart.
+# Compaction is seen within seconds.
 log.cleaner.backoff.ms=500
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=500
 """
+
+# Clients go on soon after a restart. (A broker that is starved of CPU for so long is taken for dead.)
+QUICK_RESTART = "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n"
 
 
 class Kafka(Server):
@@ -65,6 +66,8 @@ class Kafka(Server):
         self.sasl_bootstrap = f"127.0.0.1:{sasl}" if sasl_users else None
         self._full_speed = full_speed
         self._properties = PROPERTIES.format(data=self.folder / "data", controller=controller)
+        if not full_speed:
+            self._properties += QUICK_RESTART
         listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller}"
         if sasl_users:
             listeners += f",SASL://{self.sasl_bootstrap}"
