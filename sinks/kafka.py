@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
-from zlib import adler32
 
-from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+from bytewax.outputs import StatefulSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import Counter
 from typing_extensions import Unpack, override
+
+from sinks.lanes import LanedSink
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class DeliveryError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class KafkaSink(FixedPartitionedSink[Iterable[KafkaRecord], None]):
+class KafkaSink(LanedSink[Iterable[KafkaRecord], None]):
     """Writes batches of messages to a topic. A stream item is ``(lane's key, messages)``.
 
     >>> import bytewax.operators as op
@@ -65,18 +66,6 @@ class KafkaSink(FixedPartitionedSink[Iterable[KafkaRecord], None]):
     """librdkafka's properties, over the defaults of this module; the producer is idempotent in any case."""
     rejected: Rejected | None = None
     """Where a message goes that is over the size limit of the topic; without it, the flow stops."""
-    lanes: int = 16
-    """Partitions of the sink, which are spread over the workers: at least as many as workers."""
-    lane_of: Callable[[str], int] = lambda key: adler32(key.encode())
-    """Which lane takes a key's items, modulo ``lanes``."""
-
-    @override
-    def list_parts(self) -> list[str]:
-        return [f"{lane:04d}" for lane in range(self.lanes)]
-
-    @override
-    def part_fn(self, item_key: str) -> int:
-        return self.lane_of(item_key)
 
     @override
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_Lane":

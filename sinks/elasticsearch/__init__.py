@@ -12,16 +12,15 @@ what was refused with 429 while other documents of the request were taken.
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from threading import Lock
-from zlib import adler32
 
-from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+from bytewax.outputs import StatefulSinkPartition
 from typing_extensions import override
 
 from sinks.elasticsearch.buffer import Chunk
 from sinks.elasticsearch.bulk import Document, OpType, Rejection, operation, source
 from sinks.elasticsearch.client import Cluster, Template
 from sinks.elasticsearch.senders import Senders, Sending
+from sinks.lanes import LanedSink, Shared
 
 __all__ = ["Cluster", "Document", "ElasticsearchSink", "OpType", "Rejection", "Sending", "Template"]
 
@@ -32,7 +31,7 @@ ANSWER_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class ElasticsearchSink(FixedPartitionedSink[Iterable[Document], State]):
+class ElasticsearchSink(LanedSink[Iterable[Document], State]):
     """Indexes batches of documents. A stream item is ``(lane's key, documents)``.
 
     Lanes without documents need an item now and then all the same, for instance an empty batch each second
@@ -49,44 +48,18 @@ class ElasticsearchSink(FixedPartitionedSink[Iterable[Document], State]):
     keep_unanswered: bool = False
     """Whether the flow has a recovery store, where snapshots keep documents that are not answered. Without one a
     snapshot waits for their answers, up to ``ANSWER_SECONDS``."""
-    lanes: int = 16
-    lane_of: Callable[[str], int] = lambda key: adler32(key.encode())
-    """Which lane takes a key's items, modulo ``lanes``. The documents of one id keep their order within a lane."""
     stopping: Callable[[], bool] = lambda: False
     """While this holds, a full buffer takes more: the flow is to end, and its last snapshot to be taken."""
-    _open: "list[_Shared]" = field(default_factory=list, repr=False)
-    _lock: Lock = field(default_factory=Lock, repr=False)
-
-    @override
-    def list_parts(self) -> list[str]:
-        return [f"{lane:04d}" for lane in range(self.lanes)]
-
-    @override
-    def part_fn(self, item_key: str) -> int:
-        return self.lane_of(item_key)
+    _senders: Shared[Senders] = field(default_factory=Shared, repr=False)
 
     @override
     def build_part(self, step_id: str, for_part: str, resume_state: State | None) -> "_Lane":
-        with self._lock:
-            if not self._open:
-                self._open.append(_Shared(Senders(self.cluster, self.templates, self.sending, self.stopping)))
-            self._open[0].lanes += 1
-        return _Lane(self, self._open[0].senders, int(for_part), resume_state or [])
+        senders = self._senders.open(lambda: Senders(self.cluster, self.templates, self.sending, self.stopping))
+        return _Lane(self, senders, int(for_part), resume_state or [])
 
     def release(self) -> None:
-        """A lane is closed; with the last one the threads end."""
-        with self._lock:
-            shared = self._open[0]
-            shared.lanes -= 1
-            if not shared.lanes:
-                shared.senders.close()
-                self._open.clear()
-
-
-@dataclass
-class _Shared:
-    senders: Senders
-    lanes: int = 0
+        """A lane is closed."""
+        self._senders.release(Senders.close)
 
 
 class _Lane(StatefulSinkPartition[Iterable[Document], State]):

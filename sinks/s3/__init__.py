@@ -15,17 +15,16 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
-from threading import Lock
 from typing import Any
-from zlib import adler32
 
-from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+from bytewax.outputs import StatefulSinkPartition
 from prometheus_client import Gauge
 from typing_extensions import override
 
+from sinks.lanes import LanedSink, Shared
 from sinks.s3.format import Format
 from sinks.s3.layout import Layout, Place
 from sinks.s3.objects import Object, Sealed
@@ -60,7 +59,7 @@ class Rolling:
 
 
 @dataclass(frozen=True)
-class S3Sink(FixedPartitionedSink[Sequence[Any], State]):
+class S3Sink(LanedSink[Sequence[Any], State]):
     """Writes batches of records to objects. A stream item is ``(lane's key, records)``.
 
     The flow needs a recovery store: without one a crash loses what is in open objects.
@@ -78,66 +77,46 @@ class S3Sink(FixedPartitionedSink[Sequence[Any], State]):
     """Requests at a time, of one process."""
     max_buffer_bytes: int = 128 << 20
     """Bytes on their way to S3; above it the flow is held back."""
-    lanes: int = 2
+    lanes: int = field(default=2, kw_only=True)
     """Partitions of the sink: one a worker is enough. Each has up to three parts of an open object in its snapshot."""
-    lane_of: Callable[[str], int] = lambda key: adler32(key.encode())
     stopping: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.time
-    _open: "list[_Shared]" = field(default_factory=list, repr=False)
-    _lock: Lock = field(default_factory=Lock, repr=False)
-
-    @override
-    def list_parts(self) -> list[str]:
-        return [f"{lane:04d}" for lane in range(self.lanes)]
-
-    @override
-    def part_fn(self, item_key: str) -> int:
-        return self.lane_of(item_key)
+    _threads: "Shared[_Threads]" = field(default_factory=Shared, repr=False)
 
     @override
     def build_part(self, step_id: str, for_part: str, resume_state: State | None) -> "Lane":
-        with self._lock:
-            if not self._open:
-                uploads = Uploads(
-                    self.client(),
-                    self.bucket,
-                    content_type=self.format.content_type,
-                    extra=self.extra,
-                    concurrency=self.concurrency,
-                    max_buffer_bytes=self.max_buffer_bytes,
-                    stopping=self.stopping,
-                )
-                assembly = ThreadPoolExecutor(1, thread_name_prefix="s3-assembly")
-                self._open.append(_Shared(uploads, assembly))
-            shared = self._open[0]
-            shared.lanes += 1
-        return Lane(self, shared, for_part, resume_state)
+        return Lane(self, self._threads.open(lambda: _Threads(self)), for_part, resume_state)
 
     def release(self) -> None:
-        """A lane is closed; with the last one the threads end."""
-        with self._lock:
-            shared = self._open[0]
-            shared.lanes -= 1
-            if not shared.lanes:
-                shared.uploads.close()
-                shared.assembly.shutdown(wait=False, cancel_futures=True)
-                self._open.clear()
+        """A lane is closed."""
+        self._threads.release(_Threads.close)
 
 
-@dataclass
-class _Shared:
-    """What the lanes of a process have in common."""
+class _Threads:
+    """What works beside the flow, for all lanes of a process."""
 
-    uploads: Uploads
-    assembly: Executor
-    lanes: int = 0
+    def __init__(self, sink: S3Sink) -> None:
+        self.uploads = Uploads(
+            sink.client(),
+            sink.bucket,
+            content_type=sink.format.content_type,
+            extra=sink.extra,
+            concurrency=sink.concurrency,
+            max_buffer_bytes=sink.max_buffer_bytes,
+            stopping=sink.stopping,
+        )
+        self.assembly = ThreadPoolExecutor(1, thread_name_prefix="s3-assembly")
+
+    def close(self) -> None:
+        self.uploads.close()
+        self.assembly.shutdown(wait=False, cancel_futures=True)
 
 
 class Lane(StatefulSinkPartition[Sequence[Any], State]):
     """One partition of the sink: its open objects, and the sealed ones that are not visible yet."""
 
-    def __init__(self, sink: S3Sink, shared: _Shared, name: str, state: State | None) -> None:
-        self._sink, self._uploads, self._assembly, self._name = sink, shared.uploads, shared.assembly, name
+    def __init__(self, sink: S3Sink, threads: _Threads, name: str, state: State | None) -> None:
+        self._sink, self._uploads, self._assembly, self._name = sink, threads.uploads, threads.assembly, name
         # Keys of a flow that lost its recovery store are never those of the flow before.
         self._series: str = state["series"] if state else secrets.token_hex(4)
         self._next: int = state["next"] if state else 0
