@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,16 @@ def test_everything_comes_out() -> None:
     assert shown + more == counts["alerts"]
 
 
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """What is started is ended by a hangup, even if the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("hangups")
 def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
     process = embedded()
     until(process, lambda line: line.startswith("alert: "))
