@@ -310,7 +310,11 @@ class Archive(_Settings):
         description="bytes that wait for S3; above it the flow is held back",
     )
     lanes: int = Field(
-        2, alias="S3_LANES", ge=1, le=16, description="objects written side by side; a recovery store is bound to it"
+        1,
+        alias="S3_LANES",
+        ge=1,
+        le=16,
+        description="objects written side by side: as many as workers; it can be raised later, not lowered",
     )
     concurrency: int = Field(4, alias="S3_CONCURRENCY", ge=1, le=64, description="requests at a time")
     addressing: Literal["auto", "path", "virtual"] = Field(

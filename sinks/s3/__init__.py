@@ -77,8 +77,9 @@ class S3Sink(LanedSink[Sequence[Any], State]):
     """Requests at a time, of one process."""
     max_buffer_bytes: int = 128 << 20
     """Bytes on their way to S3; above it the flow is held back."""
-    lanes: int = field(default=2, kw_only=True)
-    """Partitions of the sink: one a worker is enough. Each has up to three parts of an open object in its snapshot."""
+    lanes: int = field(default=1, kw_only=True)
+    """Partitions of the sink: one a worker is enough, and each costs: it has up to three parts of an open object in
+    every snapshot. More can be added to a recovery store, none be taken away."""
     stopping: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.time
     _threads: "Shared[_Threads]" = field(default_factory=Shared, repr=False)

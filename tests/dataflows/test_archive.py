@@ -112,17 +112,15 @@ def test_kills_leave_each_rating_in_one_object(
 ) -> None:
     # Parts go up when they have 5 MiB: bulky messages make them.
     world.bulk = 120_000_000 // RATINGS
-    variables = settings(
-        world, s3, bucket, S3_FORMAT=form, S3_ROLL_SECONDS="6", S3_LANES="2", S3_ROLL_BYTES=str(12 << 20)
-    )
+    variables = settings(world, s3, bucket, S3_FORMAT=form, S3_ROLL_SECONDS="6", S3_ROLL_BYTES=str(12 << 20))
     for number in range(KILLS):
         count = processes[min(number * len(processes) // KILLS, len(processes) - 1)]
-        with Job(tmp_path, variables, processes=count) as job:
+        with Job(tmp_path, {**variables, "S3_LANES": str(count)}, processes=count) as job:
             world.rate(RATINGS // (KILLS + 1), anybody(world))
             time.sleep(world.random.uniform(1, 5))
             assert job.running(), job.tail()
             job.kill()
-    with Job(tmp_path, variables, processes=processes[-1]) as job:
+    with Job(tmp_path, {**variables, "S3_LANES": str(processes[-1])}, processes=processes[-1]) as job:
         world.rate(RATINGS // (KILLS + 1), anybody(world))
         finish(world, s3, bucket, outputs, job)
     print(
