@@ -98,6 +98,8 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
     max_aside_bytes: int = 64 * 1024 * 1024
     """Likewise in bytes, of keys and values."""
     _partitions: dict[str, int] = field(default_factory=dict)
+    _group_offsets: dict[int, int] = field(default_factory=dict)
+    """Those when the first partition of this run asked for them; negative where the group has none."""
     _pause: Pause = field(default_factory=Pause)
 
     @override
@@ -108,6 +110,7 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
             KafkaException: the topic's metadata cannot be had.
         """
         consumer = Consumer(self.config)
+        self._group_offsets.clear()
         try:
             topic = consumer.list_topics(self.topic, timeout=_REQUEST_SECONDS).topics[self.topic]
             if topic.error is not None:
@@ -323,14 +326,20 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         Raises:
             KafkaException: the group is refused to us, or there was no answer within 30 s.
         """
+        # For each consumer librdkafka looks for the coordinator anew, which may take a second: one asks for all.
+        at, offsets = self._at, self._source._group_offsets
+        if at.partition not in offsets:
+            numbers = {at.partition, *self._source._partitions.values()}
+            offsets.update(_insist(lambda: self._ask_group(sorted(numbers)), _COORDINATOR_MOVES))
+        return offsets[at.partition]
 
-        def ask() -> int:
-            committed = self._consumer.committed([self._at], timeout=_REQUEST_SECONDS)[0]
-            if committed.error is not None:
-                raise KafkaException(committed.error)
-            return committed.offset
-
-        return _insist(ask, _COORDINATOR_MOVES)
+    def _ask_group(self, partitions: list[int]) -> dict[int, int]:
+        places = [TopicPartition(self._at.topic, partition) for partition in partitions]
+        committed = self._consumer.committed(places, timeout=_REQUEST_SECONDS)
+        for one in committed:
+            if one.error is not None:
+                raise KafkaException(one.error)
+        return {one.partition: one.offset for one in committed}
 
     def _act_on(self, error: KafkaError) -> None:
         """Go on from what consuming met.
