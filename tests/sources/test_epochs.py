@@ -152,25 +152,20 @@ def test_a_partition_is_woken_at_the_end_of_its_epoch_and_not_before_it_wants() 
     assert wakes(0.0) == 0.0
 
 
+def build(partitions: list[Partition], at: float) -> None:
+    """A source is built before its worker reads any: then its first epoch begins."""
+    for partition in partitions:
+        partition.started = at
+
+
 @pytest.mark.parametrize("late", [0.3, 0.98, 1.0, 1.02, 1.5, 2.7])
-def test_a_source_that_is_built_late_and_the_others_get_in_step(late: float) -> None:
-    """The first epoch of a source begins when it is built, and to build one may take seconds."""
+@pytest.mark.parametrize("is_busy_first", [True, False], ids=["busy first", "idle first"])
+def test_sources_that_are_built_seconds_apart_get_in_step(late: float, is_busy_first: bool) -> None:
     clock, process = Clock(), Process()
     busy, idle = source(clock, process, 4, work=0.005), source(clock, process, 4, rest=0.05)
-    worker = Worker(clock, BEGIN + late, busy, idle)
-    for partition in busy:
-        partition.started = BEGIN
-    run([worker], lambda _: 0.005, 60)
-    assert waited(busy, 40) < 0.07
-
-
-@pytest.mark.parametrize("late", [0.3, 0.98, 1.0, 1.02, 1.5, 2.7])
-def test_a_busy_source_that_is_built_late_and_the_others_get_in_step(late: float) -> None:
-    clock, process = Clock(), Process()
-    idle, busy = source(clock, process, 4, rest=0.05), source(clock, process, 4, work=0.005)
-    worker = Worker(clock, BEGIN + late, idle, busy)
-    for partition in idle:
-        partition.started = BEGIN
+    sources = (busy, idle) if is_busy_first else (idle, busy)
+    worker = Worker(clock, BEGIN + late, *sources)
+    build(sources[0], BEGIN)
     run([worker], lambda _: 0.005, 60)
     assert waited(busy, 40) < 0.07
 
@@ -190,13 +185,10 @@ def test_processes_that_start_seconds_apart_get_in_step(late: float) -> None:
 def test_a_source_that_was_late_by_nearly_an_interval_does_not_stay_so() -> None:
     """Its epochs end a moment before they are seen to: the pause must not come after that."""
     clock, process = Clock(), Process()
-    busy, idle, ticks = (source(clock, process, count, rest) for count, rest in ((2, 0.0), (4, 0.05), (1, 0.05)))
-    for partition in busy:
-        partition.work = 0.0005
+    busy = source(clock, process, 2, work=0.0005)
+    idle, ticks = source(clock, process, 4, rest=0.05), source(clock, process, 1, rest=0.05)
     worker = Worker(clock, BEGIN + 0.96, busy, idle, ticks)
-    for partition in busy:
-        partition.started = BEGIN
-    for partition in idle:
-        partition.started = BEGIN + 0.27
+    build(busy, BEGIN)
+    build(idle, BEGIN + 0.27)
     run([worker], lambda _: 0.003, 60)
     assert waited(busy, 40) < 0.07
