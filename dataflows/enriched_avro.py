@@ -40,7 +40,16 @@ class EnrichedAvro:
         """Encode many."""
         values = self._writer.write(ratings)
         return [
-            (str(one.user_id), value, one.rating_id, one.rating_ts) for one, value in zip(ratings, values, strict=True)
+            (
+                str(one.user_id),
+                value,
+                None,
+                one.source_partition,
+                one.source_offset,
+                one.rating_ts,
+                one.rating_id,
+            )
+            for one, value in zip(ratings, values, strict=True)
         ]
 
     def locate(self, value: bytes) -> tuple[int, int, int]:

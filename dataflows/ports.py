@@ -129,7 +129,7 @@ def _rejected(
     key: Key,
     value: bytes,
     why: str,
-) -> tuple[str, Key, bytes]:
+) -> tuple[str, KafkaRecord]:
     """What is written in place of an enriched rating or an alert that its topic refuses."""
     partition, offset, timestamp = locate(value)
     letter = dead_letter.dead_letter(
@@ -143,4 +143,4 @@ def _rejected(
         error="MessageTooLarge",
         message=why,
     )
-    return dead_letters, *dead_letter.to_message(letter)
+    return dead_letters, dead_letter.to_message(letter)

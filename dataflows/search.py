@@ -44,8 +44,8 @@ def to_document(settings: Search, index: str) -> Callable[[Encoded], Document]:
     versioned = settings.versioned
 
     def document(record: Encoded) -> Document:
-        _, value, rating_id, rating_ts = record
-        version = locate(value)[1] if versioned else None
+        _, _, _, _, offset, rating_ts, rating_id = record
+        version = offset if versioned else None
         return Document(index_of(rating_ts), str(rating_id), with_timestamp(record), version)
 
     return document

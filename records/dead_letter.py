@@ -69,6 +69,6 @@ def _base64(content: bytes | None) -> str | None:
 _encode = msgspec.json.Encoder().encode
 
 
-def to_message(letter: DeadLetter) -> tuple[str, bytes]:
-    """The Kafka message of a dead letter: key (topic, partition and offset of the record) and value (JSON)."""
-    return f"{letter.topic}-{letter.partition}-{letter.offset}", _encode(letter)
+def to_message(letter: DeadLetter) -> tuple[str, bytes, None]:
+    """The Kafka message of a dead letter: key (topic, partition and offset of the record), value (JSON), no headers."""
+    return f"{letter.topic}-{letter.partition}-{letter.offset}", _encode(letter), None

@@ -94,14 +94,23 @@ _encode = msgspec.json.Encoder().encode
 Keyed = TypeVar("Keyed", EnrichedRating, Alert)
 
 
-Encoded = tuple[str, bytes, int, int]
-"""An enriched rating or an alert, encoded once for all outputs: the key of its Kafka message (the user id as text), its
-JSON, its rating's id and Kafka timestamp. A plain tuple: a named one costs as much as the encoding."""
+Encoded = tuple[str, bytes, None, int, int, int, int]
+"""An enriched rating or an alert, encoded once for all outputs: the key of its Kafka message (the user id as text), the
+bytes, no headers; then its origin: partition, offset and Kafka timestamp (ms) of the rating; then the rating's id. A
+plain tuple: a named one costs as much as the encoding."""
 
 
 def encode(record: Keyed) -> Encoded:
     """Encode an enriched rating or an alert."""
-    return str(record.user_id), _encode(record), record.rating_id, record.rating_ts
+    return (
+        str(record.user_id),
+        _encode(record),
+        None,
+        record.source_partition,
+        record.source_offset,
+        record.rating_ts,
+        record.rating_id,
+    )
 
 
 class _Source(msgspec.Struct, gc=False):

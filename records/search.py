@@ -71,8 +71,7 @@ def _index(pattern: str, hour: int) -> str:
 
 def with_timestamp(encoded: Encoded) -> bytes:
     """The JSON of a record with ``@timestamp`` before its other fields."""
-    _, value, _, rating_ts = encoded
-    return b'{"@timestamp":%d,%s' % (rating_ts, value[1:])
+    return b'{"@timestamp":%d,%s' % (encoded[5], encoded[1][1:])
 
 
 class _RatingDocument(msgspec.Struct, gc=False):
@@ -107,4 +106,5 @@ def encode_rating(rating: Rating) -> Encoded:
             rating.source_offset,
         )
     )
-    return str(rating.user_id), value, rating.rating_id, rating.rating_ts
+    key, origin = str(rating.user_id), (rating.source_partition, rating.source_offset, rating.rating_ts)
+    return key, value, None, *origin, rating.rating_id

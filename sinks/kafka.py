@@ -26,11 +26,13 @@ _written = Counter("kafka_sink_messages", "Messages handed to the producer", ["t
 _rejected = Counter("kafka_sink_rejected", "Messages over the broker's limit, written elsewhere instead", ["topic"])
 
 Key = str | bytes | None
-KafkaRecord = tuple[Key, bytes, Unpack[tuple[Any, ...]]]
-"""Key and value of a message; what stands after them in the tuple is not written."""
+Headers = Any
+"""Pairs of a name and bytes, or None."""
+KafkaRecord = tuple[Key, bytes, Headers, Unpack[tuple[Any, ...]]]
+"""Key, value and headers of a message. The rest of the tuple is for other sinks and is not written."""
 
-Rejected = Callable[[Key, bytes, str], tuple[str, Key, bytes]]
-"""From a message that its topic refuses, and the reason: topic, key and value of what is written in its place."""
+Rejected = Callable[[Key, bytes, str], tuple[str, KafkaRecord]]
+"""From a message that its topic refuses, and the reason: the topic and the message that is written in its place."""
 
 DELIVERY_SECONDS = 120.0
 """A message not acknowledged after so long fails the flow: ``message.timeout.ms`` unless the configuration has it."""
@@ -57,7 +59,7 @@ class KafkaSink(LanedSink[Iterable[KafkaRecord], None]):
 
     >>> import bytewax.operators as op
     >>> def to_kafka(flow, single_messages):  # a stream of (key, value)
-    ...     batches = op.map("batch", single_messages, lambda message: (message[0], [message]))
+    ...     batches = op.map("batch", single_messages, lambda message: (message[0], [(*message, None)]))
     ...     op.output("out", batches, KafkaSink("a-topic", {"bootstrap.servers": "localhost:9092"}))
     """
 
@@ -122,7 +124,7 @@ class _Outlet:
     def __init__(self, config: dict[str, Any]) -> None:
         self._trouble = ""
         self._failures: list[KafkaError] = []
-        self._too_large: list[tuple[str, Key, bytes]] = []
+        self._too_large: list[tuple[str, Key, bytes, Headers]] = []
         self._settling = threading.Lock()
         self.rejected: dict[str, Rejected | None] = {}
         merged = {**_DEFAULTS, **config}
@@ -150,11 +152,14 @@ class _Outlet:
         produce, count = self._producer.produce, 0
         for count, message in enumerate(messages, 1):  # noqa: B007
             try:
-                produce(topic, message[1], message[0])
+                if message[2] is None:
+                    produce(topic, message[1], message[0])
+                else:
+                    produce(topic, message[1], message[0], headers=message[2])
             except BufferError:
-                self._produce_when_there_is_room(topic, message[0], message[1])
+                self._produce_when_there_is_room(topic, *message[:3])
             except KafkaException as error:
-                self._refuse_or_raise(error, topic, message[0], message[1])
+                self._refuse_or_raise(error, topic, *message[:3])
         self._producer.poll(0)
         return count
 
@@ -181,20 +186,21 @@ class _Outlet:
             log.error(message)
             raise DeliveryError(message)
 
-    def _write_apart(self, messages: list[tuple[str, Key, bytes]]) -> None:
+    def _write_apart(self, messages: list[tuple[str, Key, bytes, Headers]]) -> None:
         """Write again what was refused as too large.
 
         The limit holds for a batch of the producer, so that a large message fails those that travelled with it:
         halves are tried, down to the single message that is too large by itself.
         """
-        for topic, key, value in messages:
-            self.write(topic, [(key, value)])
+        for topic, key, value, headers in messages:
+            self.write(topic, [(key, value, headers)])
         self._flush()
         refused, self._too_large = self._too_large, []
         if not refused:
             return
         if len(messages) == 1:
-            self._refuse(*refused[0], "the message is larger than its topic takes")
+            topic, key, value, _ = refused[0]
+            self._refuse(topic, key, value, "the message is larger than its topic takes")
             return
         middle = (len(refused) + 1) // 2
         for half in (refused[:middle], refused[middle:]):
@@ -208,21 +214,21 @@ class _Outlet:
             log.error(message)
             raise DeliveryError(message)
         _rejected.labels(topic).inc()
-        other, other_key, other_value = instead(key, value, f"{topic}: {why} ({len(value):,} bytes)")
-        self.write(other, [(other_key, other_value)])
+        other, replacement = instead(key, value, f"{topic}: {why} ({len(value):,} bytes)")
+        self.write(other, [replacement])
 
-    def _refuse_or_raise(self, error: KafkaException, topic: str, key: Key, value: bytes) -> None:
+    def _refuse_or_raise(self, error: KafkaException, topic: str, key: Key, value: bytes, _: Headers) -> None:
         if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
             log.error("%s: %s", topic, error)
             raise DeliveryError(f"{topic}: {error.args[0].str()}") from error
         self._refuse(topic, key, value, "the message is larger than message.max.bytes")
 
-    def _produce_when_there_is_room(self, topic: str, key: Key, value: bytes) -> None:
+    def _produce_when_there_is_room(self, topic: str, key: Key, value: bytes, headers: Headers) -> None:
         deadline = time.monotonic() + self._deadline
         while time.monotonic() < deadline:
             self._producer.poll(0.1)
             try:
-                self._producer.produce(topic, value, key)
+                self._producer.produce(topic, value, key, headers=headers)
             except BufferError:
                 continue
             return
@@ -232,7 +238,7 @@ class _Outlet:
         if error is None:
             return
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._too_large.append((message.topic() or "", message.key(), message.value() or b""))
+            self._too_large.append((message.topic() or "", message.key(), message.value() or b"", message.headers()))
         else:
             self._failures.append(error)
 

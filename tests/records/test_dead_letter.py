@@ -25,7 +25,7 @@ def letter(key: bytes | None, value: bytes | None, message: str = "the value is 
     ],
 )
 def test_message(key: bytes | None, value: bytes | None, in_base64: tuple[str | None, str | None]) -> None:
-    name, written = to_message(letter(key, value))
+    name, written, _ = to_message(letter(key, value))
     assert name == "ratings-2-7"
     assert json.loads(written) == {
         "topic": "ratings",
@@ -61,7 +61,7 @@ def test_a_value_is_kept_up_to_a_size(size: int) -> None:
 )
 def test_a_dead_letter_fits_into_a_message(key: bytes, value: bytes, message: str) -> None:
     """What cannot be written would stop the flow at every start."""
-    name, written = to_message(letter(key, value, message))
+    name, written, _ = to_message(letter(key, value, message))
     assert len(name) + len(written) < LIMIT
     assert json.loads(written)["message"].startswith(message[:100])
 

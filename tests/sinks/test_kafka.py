@@ -44,17 +44,22 @@ def read(kafka: Kafka, topic: str) -> list[tuple[bytes | None, bytes | None]]:
 
 
 def small(count: int, size: int = 100) -> list[KafkaRecord]:
-    return [(str(number), b"%d " % number + b"x" * size) for number in range(count)]
+    return [(str(number), b"%d " % number + b"x" * size, None) for number in range(count)]
 
 
 def as_read(messages: list[KafkaRecord]) -> set[tuple[bytes, bytes]]:
-    return {(str(key).encode(), value) for key, value in messages}
+    return {(str(key).encode(), value) for key, value, *_ in messages}
 
 
 def test_writes_keys_and_values(kafka: Kafka, topics: Callable[[str], str]) -> None:
     topic = topics("out")
     kafka.create_topic(topic, partitions=3)
-    messages: list[KafkaRecord] = [("text", b"1"), (b"bytes", b"2"), (None, b"3"), ("ключ", b"4")]
+    messages: list[KafkaRecord] = [
+        ("text", b"1", None),
+        (b"bytes", b"2", None),
+        (None, b"3", None),
+        ("ключ", b"4", None),
+    ]
     run(KafkaSink(topic, {"bootstrap.servers": kafka.bootstrap}), [("lane", messages)])
     assert sorted(read(kafka, topic), key=str) == sorted(
         [(b"text", b"1"), (b"bytes", b"2"), (None, b"3"), ("ключ".encode(), b"4")], key=str
@@ -65,7 +70,10 @@ def test_keys_go_where_java_puts_them(kafka: Kafka, topics: Callable[[str], str]
     # As org.apache.kafka.common.utils.Utils has it: toPositive(murmur2(key)) % partitions.
     topic = topics("out")
     kafka.create_topic(topic, partitions=4)
-    run(KafkaSink(topic, {"bootstrap.servers": kafka.bootstrap}), [("lane", [(str(key), b"") for key in range(200)])])
+    run(
+        KafkaSink(topic, {"bootstrap.servers": kafka.bootstrap}),
+        [("lane", [(str(key), b"", None) for key in range(200)])],
+    )
     expected = {str(key).encode(): (murmur2(str(key).encode()) & 0x7FFFFFFF) % 4 for key in range(200)}
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "read"})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(4)])
@@ -95,13 +103,13 @@ def test_a_message_over_the_topics_limit_goes_elsewhere_alone(
     kafka.create_topic(topic, partitions=1, max_message_bytes=2000)
     kafka.create_topic(elsewhere, partitions=1)
     noise = random.Random(1).randbytes
-    large: list[KafkaRecord] = [("large 1", noise(5000)), ("large 2", noise(3000))]
+    large: list[KafkaRecord] = [("large 1", noise(5000), None), ("large 2", noise(3000), None)]
     fine = small(300, size=80)
     reasons = []
 
-    def rejected(key: Key, value: bytes, why: str) -> tuple[str, Key, bytes]:
+    def rejected(key: Key, value: bytes, why: str) -> tuple[str, KafkaRecord]:
         reasons.append(why)
-        return elsewhere, key, value
+        return elsewhere, (key, value, None)
 
     config = {"bootstrap.servers": kafka.bootstrap, "compression.type": compression, "linger.ms": 50}
     run(KafkaSink(topic, config, rejected=rejected), [("a", [*fine[:150], large[0], *fine[150:], large[1]])])
@@ -116,10 +124,10 @@ def test_a_message_over_the_producers_limit_goes_elsewhere(kafka: Kafka, topics:
     kafka.create_topic(elsewhere, partitions=1)
     config = {"bootstrap.servers": kafka.bootstrap}
 
-    def rejected(key: Key, value: bytes, why: str) -> tuple[str, Key, bytes]:
-        return elsewhere, key, why.encode()
+    def rejected(key: Key, value: bytes, why: str) -> tuple[str, KafkaRecord]:
+        return elsewhere, (key, why.encode(), None)
 
-    run(KafkaSink(topic, config, rejected=rejected), [("a", [("k", b"x" * 2_000_000), ("fine", b"y")])])
+    run(KafkaSink(topic, config, rejected=rejected), [("a", [("k", b"x" * 2_000_000, None), ("fine", b"y", None)])])
     assert read(kafka, topic) == [(b"fine", b"y")]
     ((key, why),) = read(kafka, elsewhere)
     assert key == b"k"
@@ -131,7 +139,7 @@ def test_without_an_elsewhere_it_stops_the_flow(kafka: Kafka, topics: Callable[[
     topic = topics("out")
     kafka.create_topic(topic, partitions=1)
     with pytest.raises(RuntimeError) as error:
-        run(KafkaSink(topic, {"bootstrap.servers": kafka.bootstrap}), [("a", [("k", b"x" * 2_000_000)])])
+        run(KafkaSink(topic, {"bootstrap.servers": kafka.bootstrap}), [("a", [("k", b"x" * 2_000_000, None)])])
     assert "nowhere else" in chain(error.value)
 
 
@@ -141,10 +149,10 @@ def test_what_is_not_delivered_fails_the_epoch(tmp_path: Path, kafka_runs_here: 
         config = {"bootstrap.servers": broker.bootstrap, "message.timeout.ms": 3000}
         sink = KafkaSink("out", config)
         lane = sink.build_part("step", "0000", None)
-        lane.write_batch([[("k", b"1")]])
+        lane.write_batch([[("k", b"1", None)]])
         lane.snapshot()
         broker.kill()
-        lane.write_batch([[("k", b"2")]])
+        lane.write_batch([[("k", b"2", None)]])
         began = time.monotonic()
         with pytest.raises(DeliveryError, match="1 messages were not delivered"):
             lane.snapshot()
