@@ -5,24 +5,29 @@
 
 import os
 import re
+import ssl
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, get_type_hints
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from environment import Given, beginning_with, given, strangers
+from environment import SettingsError as SettingsError  # noqa: PLC0414  # raised here, too
 
 _SECRET = re.compile(r"password|secret|token|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
-
-_PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
-
-_OURS = frozenset({"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_GROUP_ID"})
-
-# Kubernetes puts KAFKA_SERVICE_HOST, KAFKA_PORT_9092_TCP and the like into every pod beside a service named kafka, and
-# Kafka's own scripts use the others.
-_NOT_OURS = re.compile(
-    r"KAFKA_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?|KAFKA_(HOME|DEBUG|LOG4J\w*|JMX\w*|\w*OPTS|CLUSTER_ID)"
-)
 
 _GUARANTEES = {
     "enable.auto.commit": "offsets are committed when the outputs have been written",
@@ -33,9 +38,10 @@ _GUARANTEES = {
     "transactional.id": "outputs are not transactional",
 }
 
-
-class SettingsError(ValueError):
-    """A setting is not usable; the message is one line that names it."""
+# These are properties of librdkafka themselves: it reads the file.
+_PROPERTIES_OF_FILES = frozenset(
+    {"KAFKA_SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE", "KAFKA_SASL_OAUTHBEARER_ASSERTION_JWT_TEMPLATE_FILE"}
+)
 
 
 def _words(value: object) -> object:
@@ -46,7 +52,7 @@ def _pattern(value: object) -> object:
     try:
         # Empty, it would be found in every channel.
         return re.compile(value or "(?!)", re.IGNORECASE) if isinstance(value, str) else value
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"must be a regular expression: {error}") from None
 
 
@@ -56,31 +62,118 @@ def _no_protobuf(value: object) -> object:
     return value
 
 
+def _topic(name: str) -> str:
+    if name in {".", ".."}:
+        raise ValueError("must be the name of a topic")
+    return name
+
+
+def _brokers(text: str) -> str:
+    brokers = [broker.strip() for broker in text.split(",") if broker.strip()]
+    if not brokers or not all(_is_broker(broker) for broker in brokers):
+        raise ValueError("must be `host:port`, several separated by commas")
+    return ",".join(brokers)
+
+
+def _is_broker(text: str) -> bool:
+    # librdkafka takes a security protocol in front.
+    parts = re.fullmatch(
+        r"((?:sasl_)?(?:plaintext|ssl)://)?([\w.-]+|\[[0-9a-f:.]+(?:%\w+)?\])(?::(\d{1,5}))?", text, re.I
+    )
+    return parts is not None and 0 < int(parts[3] or 9092) < 1 << 16
+
+
+def _addresses(text: str) -> str:
+    addresses = [address.strip() for address in text.split(",") if address.strip()]
+    if not addresses or not all(_is_address(address) for address in addresses):
+        raise ValueError("must be `http://` or `https://` and a host, several addresses separated by commas")
+    return text
+
+
+def _hosts(addresses: list[str]) -> list[str]:
+    if not all(_is_address(address) and urlsplit(address).port for address in addresses):
+        raise ValueError("must be `https://host:9200`, several separated by commas")
+    return addresses
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or too large
+        return False
+
+
+def _authority(file: str) -> str:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:
+        why = "it is not PEM" if isinstance(error, ssl.SSLError) else os.strerror(error.errno or 0)
+        raise ValueError(f"must be a file of certificates in PEM form: {why}") from None
+    return file
+
+
 Format = Annotated[Literal["auto", "json", "avro"], BeforeValidator(_no_protobuf)]
-Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
-Pattern = Annotated[re.Pattern[str], NoDecode, BeforeValidator(_pattern)]
+Words = Annotated[list[str], BeforeValidator(_words)]
+Pattern = Annotated[re.Pattern[str], BeforeValidator(_pattern)]
 # Elasticsearch's rules for names; date directives beside.
 IndexName = Annotated[str, Field(pattern=r"^([a-z0-9]|%[YmdH])([a-z0-9._+-]|%[YmdH]){0,199}$")]
-Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$"), AfterValidator(_topic)]
+Brokers = Annotated[str, AfterValidator(_brokers)]
+Addresses = Annotated[str, AfterValidator(_addresses)]
+Hosts = Annotated[Words, AfterValidator(_hosts)]
+Authority = Annotated[str, AfterValidator(_authority)]
 
 
-class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    @model_validator(mode="before")
+    @field_validator("*")
     @classmethod
-    def _take_empty_for_unset(cls, variables: dict[str, Any]) -> dict[str, Any]:
-        """An empty number is not set, nor what need not be: so Compose and Helm pass on what they were not given."""
-        needless = {
-            f.alias for f in cls.model_fields.values() if f.default is None or isinstance(f.default, int | float)
-        }
-        return {name: value for name, value in variables.items() if value != "" or name not in needless}
+    def _is_sound(cls, value: object) -> object:
+        """Refuse values of any setting that something would stumble over later."""
+        if isinstance(value, SecretStr):
+            _check_characters(value.get_secret_value())
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                _check_text(text)
+        if isinstance(value, int | float) and not abs(value) < _LIMIT[type(value)]:
+            limit = _LIMIT[type(value)]
+            raise ValueError(f"must be a number between -{limit} and {limit}")
+        return value
+
+
+def _check_different(settings: _Settings, names: Iterable[str], why: str) -> None:
+    named: dict[str, str] = {}
+    for name in names:
+        value, variable = getattr(settings, name), str(type(settings).model_fields[name].alias)
+        if value in named:
+            raise ValueError(f"{named[value]} and {variable} are both {value!r}: {why}")
+        if value is not None:
+            named[value] = variable
+
+
+# Sizes and counts are of 64 bits in the clients; a time of a billion seconds is thirty years.
+_LIMIT: dict[type, int] = {bool: 2, int: 1 << 63, float: 10**9}
+
+
+def _check_characters(text: str) -> None:
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("must not hold line breaks or other control characters")
+
+
+def _check_text(text: str) -> None:
+    _check_characters(text)
+    if text != text.strip():
+        raise ValueError("must not begin or end with a space")
+    if text[:1] in {"'", '"'} and text[-1:] == text[:1]:
+        raise ValueError("must not stand in quotes: they were taken for a part of it")
 
 
 class Kafka(_Settings):
     """The Kafka cluster."""
 
-    bootstrap_servers: str = Field(
+    bootstrap_servers: Brokers = Field(
         "localhost:9092",
         alias="KAFKA_BOOTSTRAP_SERVERS",
         min_length=1,
@@ -99,21 +192,6 @@ class Kafka(_Settings):
         le=3600,
         description="seconds to wait for a broker at the start; topics are waited for without limit",
     )
-
-    def properties(self) -> dict[str, Any]:
-        """The properties of librdkafka: ``KAFKA_SECURITY_PROTOCOL=SSL`` is ``security.protocol``.
-
-        Raises:
-            SettingsError: a property that a guarantee depends on is set.
-        """
-        found = {"bootstrap.servers": self.bootstrap_servers, "group.id": self.group_id}
-        for variable, value in os.environ.items():
-            if variable.startswith("KAFKA_") and variable not in _OURS and not _NOT_OURS.fullmatch(variable):
-                name = variable.removeprefix("KAFKA_").lower().replace("_", ".")
-                if name in _GUARANTEES:
-                    raise SettingsError(f"{variable} cannot be set: {_GUARANTEES[name]}")
-                found[name] = value
-        return found
 
 
 class Topics(_Settings):
@@ -141,30 +219,22 @@ class Topics(_Settings):
 
     @model_validator(mode="after")
     def _are_different(self) -> "Topics":
-        named: dict[str, str] = {}
-        for name, info in type(self).model_fields.items():
-            if name != "customers_uncompacted":
-                topic = getattr(self, name)
-                if topic in named:
-                    raise ValueError(
-                        f"{named[topic]} and {info.alias} are both {topic!r}: the job would read what it writes"
-                    )
-                named[topic] = info.alias or name
+        names = ("ratings", "customers", "enriched", "alerts", "dead_letters")
+        _check_different(self, names, "the job would read what it writes")
         return self
 
 
 class SchemaRegistry(_Settings):
     """The schema registry, for Avro: any with Confluent's API."""
 
-    url: str | None = Field(
+    url: Addresses | None = Field(
         None,
         alias="SCHEMA_REGISTRY_URL",
-        pattern=r"^\s*https?://",
         description="where it is, `https://host:8081`, several addresses separated by commas; not set: all is JSON",
     )
     user: str | None = Field(None, alias="SCHEMA_REGISTRY_USER", description="user, for basic authentication")
     password: SecretStr | None = Field(None, alias="SCHEMA_REGISTRY_PASSWORD", description="and password")
-    ca: FilePath | None = Field(None, alias="SCHEMA_REGISTRY_CA", description="file of the authority, for TLS")
+    ca: Authority | None = Field(None, alias="SCHEMA_REGISTRY_CA", description="file of the authority, for TLS")
 
 
 class Formats(_Settings):
@@ -239,7 +309,7 @@ class Alerts(_Settings):
 class Search(_Settings):
     """The search branch: ratings and alerts in Elasticsearch 8 or 9."""
 
-    hosts: Words = Field(
+    hosts: Hosts = Field(
         [],
         alias="ELASTICSEARCH_URL",
         description="where Elasticsearch is, `https://host:9200`, several separated by commas; not set: off",
@@ -247,7 +317,9 @@ class Search(_Settings):
     api_key: SecretStr | None = Field(None, alias="ELASTICSEARCH_API_KEY", description="an API key, as Kibana shows it")
     username: str | None = Field(None, alias="ELASTICSEARCH_USERNAME", description="user, without an API key")
     password: SecretStr | None = Field(None, alias="ELASTICSEARCH_PASSWORD", description="and password")
-    ca_certs: str | None = Field(None, alias="ELASTICSEARCH_CA_CERTS", description="file of the authority, for TLS")
+    ca_certs: Authority | None = Field(
+        None, alias="ELASTICSEARCH_CA_CERTS", description="file of the authority, for TLS"
+    )
     index: IndexName = Field(
         "ratings-enriched",
         alias="ELASTICSEARCH_INDEX",
@@ -294,16 +366,27 @@ class Search(_Settings):
         description="a document is sent again so often, and is a dead letter then; not set: without end",
     )
 
+    @model_validator(mode="after")
+    def _are_different(self) -> "Search":
+        _check_different(self, ("index", "alerts_index", "ratings_index"), "documents of one rating have one id")
+        return self
+
 
 class Archive(_Settings):
     """The archive branch: enriched ratings in objects of S3. Credentials and endpoint by the variables of AWS."""
 
     bucket: str | None = Field(
-        None, alias="S3_BUCKET", min_length=3, description="the bucket; not set: the branch is off"
+        None,
+        alias="S3_BUCKET",
+        pattern=r"^([A-Za-z0-9._-]{3,255}|arn:\S+)$",
+        description="the bucket; not set: the branch is off",
     )
-    prefix: str = Field("ratings", alias="S3_PREFIX", description="what keys begin with")
+    prefix: str = Field("ratings", alias="S3_PREFIX", max_length=512, description="what keys begin with")
     region: str | None = Field(
-        None, alias="S3_REGION", description="the bucket's region; not set: AWS_REGION and the like"
+        None,
+        alias="S3_REGION",
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$",
+        description="the bucket's region; not set: AWS_REGION and the like",
     )
     key: str = Field(
         "{prefix}/dt={year}-{month}-{day}/hr={hour}/{lane}-{sequence}.{ext}",
@@ -314,7 +397,10 @@ class Archive(_Settings):
     format: Literal["parquet", "jsonl"] = Field(
         "parquet", alias="S3_FORMAT", description="Parquet (zstd), or JSON lines (gzip)"
     )
-    roll_bytes: int = Field(64 << 20, alias="S3_ROLL_BYTES", ge=1, description="an object is closed with so many bytes")
+    # S3 takes 10,000 parts an object, of which ours have 5 MiB.
+    roll_bytes: int = Field(
+        64 << 20, alias="S3_ROLL_BYTES", ge=1, le=40 << 30, description="an object is closed with so many bytes"
+    )
     roll_rows: int = Field(10_000_000, alias="S3_ROLL_ROWS", ge=1, description="or so many rows")
     roll_seconds: float = Field(
         300, alias="S3_ROLL_SECONDS", ge=1, description="or so many seconds after its first row, without new rows, too"
@@ -343,8 +429,21 @@ class Archive(_Settings):
         None, alias="S3_ENCRYPTION", description="server-side encryption of objects"
     )
     kms_key: str | None = Field(None, alias="S3_KMS_KEY_ID", description="the key of it")
-    storage_class: str | None = Field(None, alias="S3_STORAGE_CLASS", description="such as `STANDARD_IA`")
-    tags: str | None = Field(None, alias="S3_TAGS", description="of objects, such as `team=flights&cost=7`")
+    storage_class: str | None = Field(
+        None, alias="S3_STORAGE_CLASS", pattern=r"^[A-Z0-9_]+$", description="such as `STANDARD_IA`"
+    )
+    tags: str | None = Field(
+        None,
+        alias="S3_TAGS",
+        pattern=r"^[^=&\s]+=[^=&\s]*(&[^=&\s]+=[^=&\s]*){0,9}$",
+        description="of objects, such as `team=flights&cost=7`",
+    )
+
+    @model_validator(mode="after")
+    def _has_use_of_its_key(self) -> "Archive":
+        if self.kms_key and not (self.encryption or "").startswith("aws:kms"):
+            raise ValueError("S3_KMS_KEY_ID is set, but S3_ENCRYPTION is not aws:kms or aws:kms:dsse")
+        return self
 
 
 class Log(_Settings):
@@ -355,9 +454,6 @@ class Log(_Settings):
     )
 
 
-_COMPONENTS = (Kafka, Topics, SchemaRegistry, Formats, Join, DeadLetters, Alerts, Search, Archive, Log)
-
-
 class Settings:
     """All settings of the main job, from the environment.
 
@@ -365,20 +461,30 @@ class Settings:
         SettingsError: one is not usable: one line with the variable, what it holds and what it may hold.
     """
 
-    def __init__(self) -> None:
+    kafka: Kafka
+    topics: Topics
+    registry: SchemaRegistry
+    formats: Formats
+    join: Join
+    dead_letters: DeadLetters
+    alerts: Alerts
+    search: Search
+    archive: Archive
+    log: Log
+    properties: dict[str, str]
+    """Of librdkafka: ``KAFKA_SECURITY_PROTOCOL=SSL`` is ``security.protocol``."""
+    strangers: list[str]
+    """A line for each variable that looks like a setting and is none."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        others = beginning_with(_KAFKA, environ, ending_with_file=_PROPERTIES_OF_FILES) - _NAMES
+        settings = given(sorted(_NAMES | others), environ)
+        self._variables = {name: setting.variable for name, setting in settings.items()}
         try:
-            self.kafka = Kafka()
-            self.topics = Topics()
-            self.registry = SchemaRegistry()
-            self.formats = Formats()
-            self.join = Join()
-            self.dead_letters = DeadLetters()
-            self.alerts = Alerts()
-            self.search = Search()
-            self.archive = Archive()
-            self.log = Log()
+            for name, component in _COMPONENTS.items():
+                setattr(self, name, component(**_wanted(component, settings)))
         except ValidationError as error:
-            raise SettingsError(_explain(error)) from None
+            raise SettingsError(self.name_files(_explain(error, settings))) from None
         if self.registry.url is None:
             for variable, form in (
                 ("RATINGS_FORMAT", self.formats.ratings),
@@ -386,19 +492,85 @@ class Settings:
                 ("OUTPUT_FORMAT", self.formats.enriched),
             ):
                 if form == "avro":
-                    raise SettingsError(f"{variable} is 'avro', but SCHEMA_REGISTRY_URL is not set")
-        self.properties = self.kafka.properties()
+                    raise SettingsError(self.name_files(f"{variable} is 'avro', but SCHEMA_REGISTRY_URL is not set"))
+        own = {"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": self.kafka.group_id}
+        self.properties = own | _properties({name: settings[name] for name in sorted(others)})
+        self.strangers = strangers(_NAMES, _PREFIXES, [name for name in environ if not name.startswith(_KAFKA)])
+
+    def name_files(self, message: str) -> str:
+        """The message with the variables that were set: ``S3_BUCKET_FILE``, where the bucket is read from a file."""
+        return re.sub(r"\b[A-Z][A-Z0-9_]+\b", lambda word: self._variables.get(word[0], word[0]), message)
 
 
-def _explain(error: ValidationError) -> str:
+_KAFKA = "KAFKA_"
+_COMPONENTS: dict[str, type[_Settings]] = {
+    name: kind
+    for name, kind in get_type_hints(Settings).items()
+    if isinstance(kind, type) and issubclass(kind, _Settings)
+}
+
+
+def _names(component: type[_Settings]) -> list[str]:
+    return [str(field.alias) for field in component.model_fields.values()]
+
+
+def _prefix(component: type[_Settings]) -> str:
+    """The words with which all settings of a component begin; empty if there are none."""
+    names = _names(component)
+    shared = os.path.commonprefix(names) if len(names) > 1 else ""  # noqa: RUF071  # of texts, not paths
+    return shared[: shared.rfind("_") + 1]
+
+
+_NAMES = {name for component in _COMPONENTS.values() for name in _names(component)}
+_PREFIXES = [prefix for component in _COMPONENTS.values() if (prefix := _prefix(component))]
+
+
+def _wanted(component: type[_Settings], settings: Mapping[str, Given]) -> dict[str, str]:
+    """What a component is made from.
+
+    An empty number is not set, nor what need not be: so Compose and Helm pass on what they were not given.
+    """
+    wanted = {}
+    for name, field in zip(_names(component), component.model_fields.values(), strict=True):
+        needless = field.default is None or isinstance(field.default, int | float)
+        if name in settings and (settings[name].value or not needless):
+            wanted[name] = settings[name].value
+    return wanted
+
+
+def _properties(variables: Mapping[str, Given]) -> dict[str, str]:
+    properties = {}
+    for name, (variable, value) in variables.items():
+        property_name = name.removeprefix(_KAFKA).lower().replace("_", ".")
+        if property_name in _GUARANTEES:
+            raise SettingsError(f"{variable} cannot be set: {_GUARANTEES[property_name]}")
+        if "\0" in value or not _is_unicode(value):
+            raise SettingsError(f"{variable} is not text")
+        properties[property_name] = value
+    return properties
+
+
+def _is_unicode(text: str) -> bool:
+    # What is not UTF-8 in an environment comes as half a character.
+    return not re.search("[\ud800-\udfff]", text)
+
+
+_LONGEST_SHOWN = 300
+
+
+def _explain(error: ValidationError, settings: Mapping[str, Given]) -> str:
     first = error.errors()[0]
     if not first["loc"]:
         return first["msg"].removeprefix("Value error, ")
-    variable = str(first["loc"][0])
-    value = str(os.environ.get(variable, first["input"]))
-    held = "(not shown)" if _SECRET.search(variable) or _PASSWORD_IN_URL.search(value) else repr(value)
-    reason = re.sub(r"^(Input|String|Value error,) ?", "it ", first["msg"])
-    return f"{variable} is {held}, but {reason}"
+    name = str(first["loc"][0])
+    variable, value = settings[name]
+    told = re.fullmatch("(?:Input|String|Value error,) (.*)", first["msg"], re.DOTALL)
+    reason = told[1] if told else f"is not usable: {first['msg']}"
+    if variable != name:
+        return f"{variable} names a file, but its content {reason}"
+    # An address may hold a password before its @.
+    held = "(not shown)" if _SECRET.search(name) or "@" in value else repr(value[:_LONGEST_SHOWN])
+    return f"{name} is {held}, but it {reason}"
 
 
 def _default(value: object) -> str:
@@ -418,7 +590,7 @@ def _shown(value: object) -> str:
 def markdown() -> str:
     """The table of all settings, for the README."""
     lines = ["| variable | default | what it is |", "|---|---|---|"]
-    for component in _COMPONENTS:
+    for component in _COMPONENTS.values():
         lines.append(f"| **{(component.__doc__ or '').strip()}** | | |")
         lines += [
             f"| `{field.alias}` | {_default(field.default)} | {field.description} |"

@@ -3,6 +3,7 @@
 Run it: ``python -m bytewax.run dataflows.ratings``. What it reads from and writes to is in ``dataflows/ports.py``.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -11,7 +12,7 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import formats, runtime, search
+from dataflows import formats, runtime, search, store
 from dataflows.ports import Ports, connect
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
@@ -24,6 +25,8 @@ from records.log_position import is_stale
 from records.rating import Rating
 from settings import Settings, SettingsError
 from sources.kafka_topics import StartupError
+
+log = logging.getLogger(__name__)
 
 
 def build(ports: Ports, settings: Settings) -> Dataflow:
@@ -101,6 +104,11 @@ def __getattr__(name: str) -> Dataflow:
     try:
         settings = Settings()
         runtime.set_up(settings.log.level)
+        for line in settings.strangers:
+            log.warning(line)
+        store.claim(runtime.launch())
         return build(connect(settings), settings)
-    except (SettingsError, StartupError) as error:
+    except SettingsError as error:
         raise SystemExit(f"ratings: {error}") from None
+    except StartupError as error:
+        raise SystemExit(f"ratings: {settings.name_files(str(error))}") from None

@@ -7,6 +7,10 @@ import os
 import signal
 import sys
 import threading
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 _stop = threading.Event()
 
@@ -33,11 +37,34 @@ def set_up(log_level: str) -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
+class Launch(NamedTuple):
+    """How Bytewax was told to run the flow."""
+
+    recovery_store: Path | None
+    process: int = 0
+    processes: int = 1
+
+
+def launch(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Launch:
+    """Read Bytewax's options and variables, as ``bytewax.run`` does; the options are those of this process."""
+    parser = ArgumentParser(add_help=False)
+    parser.add_argument("-r", "--recovery-directory", type=Path, default=environ.get("BYTEWAX_RECOVERY_DIRECTORY"))
+    parser.add_argument("-i", "--process-id", type=int, default=environ.get("BYTEWAX_PROCESS_ID"))
+    parser.add_argument("-a", "--addresses", default=environ.get("BYTEWAX_ADDRESSES"))
+    options, _ = parser.parse_known_args(sys.argv[1:] if words is None else words)
+    process, addresses = options.process_id, options.addresses
+    if process is None and {"BYTEWAX_POD_NAME", "BYTEWAX_STATEFULSET_NAME"} <= environ.keys():
+        process = int(environ["BYTEWAX_POD_NAME"].replace(f"{environ['BYTEWAX_STATEFULSET_NAME']}-", ""))
+    if process is None:
+        return Launch(options.recovery_directory)
+    if addresses is None and "BYTEWAX_HOSTFILE_PATH" in environ:
+        addresses = ";".join(Path(environ["BYTEWAX_HOSTFILE_PATH"]).read_text().split())
+    return Launch(options.recovery_directory, process, len(addresses.split(";")) if addresses else 1)
+
+
 def has_recovery_store() -> bool:
-    """Whether this process was started with a recovery store, by Bytewax's option or variable."""
-    return "BYTEWAX_RECOVERY_DIRECTORY" in os.environ or any(
-        word.startswith(("-r", "--recovery-directory")) for word in sys.argv[1:]
-    )
+    """Whether this process was started with a recovery store."""
+    return launch().recovery_store is not None
 
 
 def _keep_freed_memory() -> None:

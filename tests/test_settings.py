@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel
 
 from settings import BEGIN, END, Settings, SettingsError, markdown, write_into
 
@@ -29,7 +29,7 @@ def held(settings: Settings) -> dict[str, object]:
     return {
         str(field.alias): getattr(component, name)
         for component in vars(settings).values()
-        if isinstance(component, BaseSettings)
+        if isinstance(component, BaseModel)
         for name, field in type(component).model_fields.items()
     }
 
@@ -154,6 +154,147 @@ def test_a_bad_value_is_told_in_one_line(environment: Set, variable: str, text: 
     assert [fragment for fragment in may_hold if fragment not in line] == [], line
     assert "\n" not in line
     assert "pydantic" not in line
+
+
+BROKERS, ADDRESS, HOST, PEM = (
+    "`host:port`",
+    "`http://` or `https://`",
+    "`https://host:9200`",
+    "certificates in PEM form",
+)
+SPACE, BREAK, QUOTES = "begin or end with a space", "line breaks", "quotes"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "may_hold"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", ",", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "http://a:9092", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka://a:9092", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", '"a:9092"', BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092;b:9092", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092 b:9092", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:65536", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:0", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:port", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "::1:9092", BROKERS),
+        ("KAFKA_GROUP_ID", " blue", SPACE),
+        ("KAFKA_GROUP_ID", "blue\n", BREAK),
+        ("KAFKA_GROUP_ID", '"blue"', QUOTES),
+        ("KAFKA_GROUP_ID", "bl\udcffue", "unicode"),
+        ("RATINGS_TOPIC", ".", "name of a topic"),
+        ("ENRICHED_TOPIC", "..", "name of a topic"),
+        ("ALERT_MAX_STARS", str(1 << 63), str(1 << 63)),
+        ("ALERT_MAX_STARS", "9" * 5000, "integer"),
+        ("ALERT_MAX_STARS", "inf", "integer"),
+        ("ALERT_MAX_STARS", "'2'", "integer"),
+        ("ALERT_CLUB_STATUSES", '"platinum",gold', QUOTES),
+        ("ALERT_CLUB_STATUSES", "plati\x00num", BREAK),
+        ("TEST_CHANNEL_PATTERN", "a{99999999999999999999}", "regular expression"),
+        ("TEST_CHANNEL_PATTERN", "(" * 2000 + ")" * 2000, "regular expression"),
+        ("UNMATCHED_GRACE_SECONDS", "nan", ""),
+        ("UNMATCHED_GRACE_SECONDS", "1e400", "3600"),
+        ("UNMATCHED_MAX_HELD", "-1", "16"),
+        ("DEAD_LETTERS_MAX_SHARE", "0", "greater than 0"),
+        ("DEAD_LETTERS_MAX_SHARE", "50%", "number"),
+        ("DEAD_LETTERS_MAX_SHARE", "1.1", "less than or equal to 1"),
+        ("DEAD_LETTERS_MAX_SHARE", "nan", ""),
+        ("DEAD_LETTERS_MAX_IN_A_ROW", "0", "greater than or equal to 1"),
+        ("SCHEMA_REGISTRY_URL", "localhost:8081", ADDRESS),
+        ("SCHEMA_REGISTRY_URL", "http://", ADDRESS),
+        ("SCHEMA_REGISTRY_URL", "http://a:99999", ADDRESS),
+        ("SCHEMA_REGISTRY_URL", "http://a:8081,ftp://b", ADDRESS),
+        ("SCHEMA_REGISTRY_URL", "'http://a:8081'", ADDRESS),
+        ("SCHEMA_REGISTRY_CA", "/nonexistent.pem", PEM),
+        ("SCHEMA_REGISTRY_CA", "/", PEM),
+        ("SCHEMA_REGISTRY_USER", "ada\n", BREAK),
+        ("ELASTICSEARCH_URL", "localhost:9200", HOST),
+        ("ELASTICSEARCH_URL", "https://localhost", HOST),
+        ("ELASTICSEARCH_URL", "https://a:9200,b:9200", HOST),
+        ("ELASTICSEARCH_URL", "https://a:92000", HOST),
+        ("ELASTICSEARCH_URL", '"https://a:9200"', HOST),
+        ("ELASTICSEARCH_CA_CERTS", "/nonexistent.pem", PEM),
+        ("ELASTICSEARCH_CA_CERTS", "/dev/null", PEM),
+        ("ELASTICSEARCH_USERNAME", "'ada'", QUOTES),
+        ("ELASTICSEARCH_INDEX", "Ratings", "pattern"),
+        ("ELASTICSEARCH_MAX_BUFFER_BYTES", "64MB", "integer"),
+        ("ELASTICSEARCH_MAX_BUFFER_BYTES", str(1 << 70), str(1 << 63)),
+        ("ELASTICSEARCH_BULK_SECONDS", "nan", ""),
+        ("ELASTICSEARCH_MAX_RETRIES", "-1", "greater than or equal to 0"),
+        ("S3_BUCKET", "s3://bucket", "pattern"),
+        ("S3_BUCKET", "my bucket", "pattern"),
+        ("S3_BUCKET", '"bucket"', "pattern"),
+        ("S3_PREFIX", "x" * 513, "512"),
+        ("S3_PREFIX", "ratings ", SPACE),
+        ("S3_REGION", "eu west 1", "pattern"),
+        ("S3_REGION", "https://s3.eu-west-1.amazonaws.com", "pattern"),
+        ("S3_ROLL_SECONDS", "inf", "1000000000"),
+        ("S3_ROLL_SECONDS", "nan", ""),
+        ("S3_ROLL_SECONDS", "1e300", "1000000000"),
+        ("S3_ROLL_BYTES", str(1 << 50), str(40 << 30)),
+        ("S3_ROLL_ROWS", str(1 << 64), str(1 << 63)),
+        ("S3_STORAGE_CLASS", "standard", "pattern"),
+        ("S3_TAGS", "team", "pattern"),
+        ("S3_TAGS", "team: flights", "pattern"),
+    ],
+)
+def test_a_value_that_would_break_something_later_is_told(
+    environment: Set, variable: str, text: str, may_hold: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings({variable: text})
+    line = str(caught.value)
+    assert line.startswith(f"{variable} is {text[:300]!r}, but it ")
+    assert may_hold in line
+    assert "\n" not in line
+    assert len(line) < 600
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092, b:9092 ,", "a:9092,b:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", " broker_1.kafka ", "broker_1.kafka"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "[2001:db8::1]:9092,10.0.0.1:9092", "[2001:db8::1]:9092,10.0.0.1:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "SASL_SSL://a:9092", "SASL_SSL://a:9092"),
+        ("ALERT_MAX_STARS", " 3 ", 3),
+        ("ALERT_MAX_STARS", "-9", -9),
+        ("UNMATCHED_GRACE_SECONDS", " 2.5", 2.5),
+        ("SCHEMA_REGISTRY_URL", "http://a:8081, https://ada:pw@b/path", "http://a:8081, https://ada:pw@b/path"),
+        ("ELASTICSEARCH_URL", "http://a:9200, https://[::1]:9200/path", ["http://a:9200", "https://[::1]:9200/path"]),
+        ("S3_BUCKET", "arn:aws:s3:eu-west-1:1:accesspoint/x", "arn:aws:s3:eu-west-1:1:accesspoint/x"),
+        ("S3_BUCKET", "My_bucket.1", "My_bucket.1"),
+        ("S3_REGION", "auto", "auto"),
+        ("S3_TAGS", "team=flights&cost=7", "team=flights&cost=7"),
+        ("TEST_CHANNEL_PATTERN", " test", re.compile(" test", re.IGNORECASE)),
+        ("TEST_CHANNEL_PATTERN", "'", re.compile("'", re.IGNORECASE)),
+    ],
+)
+def test_a_value_of_another_form(environment: Set, variable: str, text: str, value: object) -> None:
+    assert held(Settings({variable: text}))[variable] == value
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        (
+            {"ELASTICSEARCH_INDEX": "x", "ELASTICSEARCH_ALERTS_INDEX": "x"},
+            "INDEX and ELASTICSEARCH_ALERTS_INDEX are bo",
+        ),
+        ({"ELASTICSEARCH_RATINGS_INDEX": "ratings-enriched"}, "INDEX and ELASTICSEARCH_RATINGS_INDEX are both 'rati"),
+        ({"S3_KMS_KEY_ID": "hush-hush"}, "S3_KMS_KEY_ID is set, but S3_ENCRYPTION is not aws:kms or aws:kms:dsse"),
+        ({"ELASTICSEARCH_API_KEY": "hush-hush\n"}, "ELASTICSEARCH_API_KEY is (not shown), but it must not hold line"),
+        ({"ELASTICSEARCH_URL": "https://ada:hush-hush/1@a"}, "ELASTICSEARCH_URL is (not shown), but it must be"),
+        ({"SCHEMA_REGISTRY_URL": "hush-hush@a"}, "SCHEMA_REGISTRY_URL is (not shown), but it must be"),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "ada:hush-hush@a:1"}, "KAFKA_BOOTSTRAP_SERVERS is (not shown), but it must be"),
+        ({"KAFKA_SASL_PASSWORD": "hush-hush\udcff"}, "KAFKA_SASL_PASSWORD is not text"),
+    ],
+)
+def test_values_that_do_not_fit(environment: Set, variables: dict[str, str], line: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(variables)
+    assert line in str(caught.value)
+    assert "hush" not in str(caught.value)
 
 
 def test_of_several_bad_values_one_is_told(environment: Set) -> None:

@@ -1,0 +1,99 @@
+"""One job for a recovery store: a second one would go on from the same snapshots, and write everything twice."""
+
+import fcntl
+import json
+import logging
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from dataflows.runtime import Launch
+from sources.kafka_topics import StartupError
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS = 5.0
+"""A process that was killed may take a moment until it is gone."""
+_REST_SECONDS = 0.1
+
+_files: dict[Path, int] = {}
+"""What this process has locked. The kernel releases the locks when the process ends, however it ends."""
+
+
+def claim(launch: Launch, patience: float = _PATIENCE_SECONDS) -> None:
+    """Keep the recovery store for this job until the process ends; calling it again changes nothing.
+
+    Each process of a job locks a file of its own, so those of one job may share the folder. Every job has a process 0,
+    and jobs of as many processes have all of them alike: what is left is to compare the numbers of processes.
+
+    Raises:
+        StartupError: another job has the store, and has not ended within ``patience`` seconds.
+    """
+    if launch.recovery_store is None:
+        return
+    folder = launch.recovery_store.resolve()
+    own = folder / f"process-{launch.process}.lock"
+    if own in _files:
+        return
+    try:
+        file = os.open(own, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        # Where the folder is missing or cannot be written to, Bytewax ends by itself.
+        if os.access(folder, os.W_OK):
+            log.warning("recovery store %s cannot be locked against a second job: %s", folder, error.strerror)
+        return
+    _files[own] = file
+    deadline = time.monotonic() + patience
+    try:
+        while (holder := _holder(own, launch.processes)) is not None:
+            if time.monotonic() >= deadline:
+                os.close(_files.pop(own))
+                raise StartupError(
+                    f"recovery store {folder} is in use by {holder}: two jobs on one store write everything twice"
+                )
+            time.sleep(_REST_SECONDS)
+    except OSError as error:
+        log.warning("recovery store %s cannot be locked against a second job: %s", folder, error.strerror)
+
+
+def _holder(own: Path, processes: int) -> str | None:
+    """Lock our file; None if we have it and no process of another job has its own, else who it is."""
+    file = _files[own]
+    if not _lock(file, fcntl.LOCK_EX):
+        return _name(_read(file))
+    content = {"host": socket.gethostname(), "pid": os.getpid(), "processes": processes}
+    os.ftruncate(file, 0)
+    os.pwrite(file, json.dumps(content).encode(), 0)
+    for other in own.parent.glob("process-*.lock"):
+        if other != own and (holder := _locked_by(other)) is not None and holder.get("processes") != processes:
+            return _name(holder)
+    return None
+
+
+def _locked_by(path: Path) -> dict[str, Any] | None:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return None if _lock(file, fcntl.LOCK_SH) else _read(file)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(file: int) -> dict[str, Any]:
+    try:
+        return dict(json.loads(os.pread(file, 1000, 0)))
+    except ValueError:  # its holder is about to write it
+        return {}
+
+
+def _name(holder: dict[str, Any]) -> str:
+    return f"process {holder['pid']} on {holder['host']}" if holder else "another process"
