@@ -41,7 +41,7 @@ def claim(launch: Launch, patience: float = _PATIENCE_SECONDS) -> None:
         file = os.open(own, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         # Where the folder is missing or cannot be written to, Bytewax ends by itself.
-        if os.access(folder, os.W_OK):
+        if folder.is_dir() and os.access(folder, os.W_OK):
             log.warning("recovery store %s cannot be locked against a second job: %s", folder, error.strerror)
         return
     _files[own] = file

@@ -1,0 +1,224 @@
+"""One job for a recovery store: who may share it, who is refused, and that nothing has to be tidied up."""
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dataflows import store
+from dataflows.runtime import Launch, launch
+from sources.kafka_topics import StartupError
+from tests.dataflows.test_start import inputs, read, settings, wait_for, write
+from tests.job import ROOT, Job
+from tests.servers.kafka import Kafka
+
+CLAIM = """
+import sys, time
+from pathlib import Path
+from dataflows.runtime import Launch
+from dataflows.store import claim
+claim(Launch(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])), float(sys.argv[4]))
+print("claimed", flush=True)
+time.sleep(float(sys.argv[5]))
+"""
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """A function that starts a process which claims a store, and waits until it has it or was refused."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(
+        folder: Path | str, process: int = 0, of: int = 1, *, patience: float = 0.3, cwd: Path = ROOT, stays: float = 60
+    ) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", CLAIM, str(folder), str(process), str(of), str(patience), str(stays)]
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        pipe = subprocess.PIPE
+        processes.append(subprocess.Popen(command, cwd=cwd, env=environ, stdout=pipe, stderr=pipe, text=True))
+        assert processes[-1].stdout is not None
+        processes[-1].stdout.readline()
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def refusal(process: subprocess.Popen[str]) -> str:
+    """The last line of a process that was refused; empty if it was not."""
+    assert process.stderr is not None
+    try:
+        return process.stderr.read().splitlines()[-1] if process.wait(1) else ""
+    except subprocess.TimeoutExpired:
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "expected"),
+    [
+        ([], {}, (None, 0, 1)),
+        (["-r", "a"], {}, ("a", 0, 1)),
+        (["-ra"], {}, ("a", 0, 1)),
+        (["--recovery-directory", "a"], {}, ("a", 0, 1)),
+        (["--recovery-directory=a"], {}, ("a", 0, 1)),
+        (["--recovery-dir", "a"], {}, ("a", 0, 1)),
+        (["dataflows.ratings", "-s", "1", "-b", "0", "-w", "2", "-r", "a"], {}, ("a", 0, 1)),
+        ([], {"BYTEWAX_RECOVERY_DIRECTORY": "a"}, ("a", 0, 1)),
+        ([], {"BYTEWAX_RECOVERY_DIRECTORY": ""}, (".", 0, 1)),  # so Bytewax takes it
+        (["-r", "a"], {"BYTEWAX_RECOVERY_DIRECTORY": "b"}, ("a", 0, 1)),
+        (["-r", "a", "-i", "1", "-a", "x:1;y:2;z:3"], {}, ("a", 1, 3)),
+        (["-ra", "-i1", "-ax:1;y:2"], {}, ("a", 1, 2)),
+        (["--process-id=1", "--addresses=x:1;y:2"], {}, (None, 1, 2)),
+        (["-r", "a"], {"BYTEWAX_PROCESS_ID": "1", "BYTEWAX_ADDRESSES": "x:1;y:2"}, ("a", 1, 2)),
+        (["-i", "0"], {"BYTEWAX_PROCESS_ID": "1", "BYTEWAX_ADDRESSES": "x:1;y:2"}, (None, 0, 2)),
+        (["-r", "a"], {"BYTEWAX_ADDRESSES": "x:1;y:2"}, ("a", 0, 1)),
+        ([], {"BYTEWAX_POD_NAME": "ratings-2", "BYTEWAX_STATEFULSET_NAME": "ratings"}, (None, 2, 3)),
+        (["-i", "1"], {"BYTEWAX_POD_NAME": "ratings-2", "BYTEWAX_STATEFULSET_NAME": "ratings"}, (None, 1, 3)),
+        ([], {"BYTEWAX_POD_NAME": "ratings-2"}, (None, 0, 1)),
+    ],
+)
+def test_how_bytewax_was_told_to_run(
+    tmp_path: Path, words: list[str], environ: dict[str, str], expected: tuple[str | None, int, int]
+) -> None:
+    (tmp_path / "hosts").write_text("a:9999\nb:9999\n\nc:9999\n")
+    folder, *processes = expected
+    found = launch(words, {**environ, "BYTEWAX_HOSTFILE_PATH": str(tmp_path / "hosts")})
+    assert found == (folder and Path(folder), *processes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ((0, 1), (0, 1), False),
+        ((0, 2), (1, 2), True),
+        ((1, 2), (0, 2), True),
+        ((0, 2), (0, 2), False),
+        ((1, 2), (1, 2), False),
+        ((0, 1), (0, 2), False),
+        ((0, 1), (1, 2), False),
+        ((1, 2), (0, 1), False),
+        ((2, 3), (1, 2), False),
+    ],
+)
+def test_processes_of_one_job_share_a_store(
+    tmp_path: Path, start: Start, first: tuple[int, int], second: tuple[int, int], together: bool
+) -> None:
+    holder = start(tmp_path, *first)
+    line = refusal(start(tmp_path, *second))
+    who = f"process {holder.pid} on {socket.gethostname()}"
+    assert line == (
+        ""
+        if together
+        else f"sources.kafka_topics.StartupError: recovery store {tmp_path} is in use by {who}: "
+        "two jobs on one store write everything twice"
+    )
+    assert holder.poll() is None
+
+
+def test_a_store_is_known_by_any_of_its_paths(tmp_path: Path, start: Start) -> None:
+    folder, elsewhere = tmp_path / "recovery", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "link").symlink_to(folder)
+    start(folder)
+    for path, cwd in (("recovery", tmp_path), ("../recovery/", elsewhere), ("link", elsewhere), (".", folder)):
+        assert "is in use by process" in refusal(start(path, cwd=cwd)), path
+    assert refusal(start(elsewhere)) == ""
+
+
+def test_a_killed_process_leaves_nothing_to_tidy_up(tmp_path: Path, start: Start) -> None:
+    for _ in range(3):
+        holder = start(tmp_path, patience=5)
+        assert refusal(holder) == ""
+        holder.kill()
+
+
+def test_a_process_that_is_about_to_end_is_waited_for(tmp_path: Path, start: Start) -> None:
+    start(tmp_path, stays=1.5)
+    began = time.monotonic()
+    assert refusal(start(tmp_path, patience=20)) == ""
+    assert time.monotonic() - began < 10
+
+
+def test_a_store_copied_with_its_lock_is_free(tmp_path: Path, start: Start) -> None:
+    content = {"host": "elsewhere", "pid": 1, "processes": 2}
+    (tmp_path / "process-0.lock").write_text(json.dumps(content))
+    assert refusal(start(tmp_path)) == ""
+
+
+def test_claiming_again_changes_nothing(tmp_path: Path, start: Start) -> None:
+    for _ in range(2):
+        store.claim(Launch(tmp_path), 0)
+    assert "is in use by process" in refusal(start(tmp_path))
+
+
+def test_without_a_store_nothing_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store.claim(Launch(None))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_missing_is_left_to_bytewax(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    for name in ("missing", "file"):
+        store.claim(Launch(tmp_path / name))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_without_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    def flock(_file: int, _kind: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    store.claim(Launch(tmp_path))
+    assert caplog.messages == [
+        f"recovery store {tmp_path} cannot be locked against a second job: {os.strerror(number)}"
+    ]
+
+
+def test_the_holder_is_told_also_while_its_name_is_written(tmp_path: Path) -> None:
+    with (tmp_path / "process-0.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(StartupError, match="is in use by another process: "):
+            store.claim(Launch(tmp_path), 0)
+    store.claim(Launch(tmp_path), 0)
+
+
+def test_a_second_job_ends_before_it_reads_or_writes(
+    kafka: Kafka, topics: Callable[[str], str], tmp_path: Path
+) -> None:
+    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+    others = {name: topics(f"other-{name}") for name in names}
+    inputs(kafka, names)
+    write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
+    with Job(tmp_path / "a", settings(names, kafka.bootstrap)) as job:
+        wait_for("created topic", job)
+        (tmp_path / "b").mkdir()
+        (tmp_path / "b" / "recovery").symlink_to(tmp_path / "a" / "recovery")
+        for topics_of_second in (names, others):
+            with Job(tmp_path / "b", settings(topics_of_second, kafka.bootstrap), workers=2) as second:
+                assert second.wait(30) == [1]
+                last = second.tail().strip().splitlines()[-1]
+                assert last.startswith(f"ratings: recovery store {tmp_path / 'a' / 'recovery'} is in use by process ")
+                assert "Traceback" not in second.tail()
+        assert len(read(kafka.bootstrap, names["enriched"], 2, seconds=4)) == 1
+        job.kill()
+    with Job(tmp_path / "b", settings(names, kafka.bootstrap)) as job:  # at once
+        write(kafka.bootstrap, names["ratings"], ("2", b'{"rating_id":2,"user_id":1}'))
+        assert [record["rating_id"] for record in read(kafka.bootstrap, names["enriched"], 2)][-1] == 2
+        assert job.stop() == [0], job.tail()
