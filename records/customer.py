@@ -109,7 +109,7 @@ class _Added:
         if isinstance(raw, dict):
             row: Any = msgspec.convert(raw, self._type)
         elif wrapped:
-            row = self._decode_wrapped(raw).payload  # type: ignore[attr-defined]
+            row = self._decode_wrapped(raw).payload
         else:
             row = self._decode(raw)
         clock, *told = self._with(row)

@@ -21,6 +21,7 @@ from records import customer
 from records.customer import Customer, CustomerChange
 from records.version import Version, advance, is_stale
 from tests.records.debezium import SENT
+from tests.records.messages import message
 
 START = datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 GRACE = timedelta(seconds=5)
@@ -51,6 +52,7 @@ Joined = tuple[int, str | None]
 Item = tuple[bool, Any]
 
 step_ids: Iterator[str] = (f"join_{number}" for number in count())
+customer_step = next(step_ids)
 
 
 def orders(*numbers_and_customers: tuple[int, int]) -> Item:
@@ -334,29 +336,32 @@ def test_a_truncate_without_version_keeps_to_the_limit() -> None:
     assert the_table(bench) == {0: "a"}
 
 
+def a_customer_join() -> TableJoin[Order, CustomerChange, Customer, Version, tuple[int, Customer | None]]:
+    return TableJoin(
+        customer_step,
+        Join(
+            record_type=Order,
+            key=attrgetter("customer"),
+            change=attrgetter("id", "customer", "version", "untold"),
+            stale=is_stale,
+            advance=advance,
+            complete=customer.completed,
+            combine=lambda order, row: (order.customer, row),
+            grace=GRACE,
+            unmatched="drop",
+        ),
+        None,
+    )
+
+
 @pytest.mark.parametrize("config", ["raw", "rawschema"])
 def test_what_debezium_sends_again_brings_no_old_customer_back(config: str) -> None:
     found = [customer.decode(sent.message()) for sent in SENT if sent.config == config]
     sent = [change for change in found if change is not None]
     ids = sorted({change.id for change in sent if change.id is not None})
-    step = next(step_ids)
     for begin in range(len(sent)):
         for end in range(begin + 1, len(sent) + 1):
-            join: TableJoin[Order, CustomerChange, Customer, Version, tuple[int, Customer | None]] = TableJoin(
-                step,
-                Join(
-                    record_type=Order,
-                    key=attrgetter("customer"),
-                    change=attrgetter("id", "customer", "version", "untold"),
-                    stale=is_stale,
-                    advance=advance,
-                    complete=customer.completed,
-                    combine=lambda order, row: (order.customer, row),
-                    grace=GRACE,
-                    unmatched="drop",
-                ),
-                None,
-            )
+            join = a_customer_join()
             join.on_batch([loaded(), (True, Batch(sent[:end]))])
             everyone = False, Batch(Order(number, number) for number in ids)
             before = dict(one for out in join.on_batch([everyone])[0] for one in out.joined)
@@ -365,6 +370,22 @@ def test_what_debezium_sends_again_brings_no_old_customer_back(config: str) -> N
                 # A tombstone stands nowhere in the log: for a moment it may delete a customer who is there again.
                 assert now.items() <= before.items()
             assert now == before
+
+
+@pytest.mark.parametrize("new_partition", [0, 1])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_keys_that_moved_between_partitions_have_their_newer_row(new_partition: int, order: tuple[int, int]) -> None:
+    def written(partition: int) -> list[CustomerChange | None]:
+        name, timestamp = ("new", 2_000) if partition == new_partition else ("old", 1_000)
+        rows = (f'{{"id":{number},"first_name":"{name}"}}'.encode() for number in range(200))
+        return [customer.decode(message(row, partition=partition, timestamp=timestamp)) for row in rows]
+
+    join = a_customer_join()
+    for partition in order:
+        join.on_batch([(True, Batch(written(partition)))])
+    everyone = False, Batch(Order(number, number) for number in range(200))
+    out, _ = join.on_batch([loaded(), everyone])
+    assert [row and row.first_name for one in out for _, row in one.joined] == ["new"] * 200
 
 
 # Rows that do not tell all.

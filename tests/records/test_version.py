@@ -11,41 +11,26 @@ from tests.records.messages import message, to_json
 
 ROW = {"id": 1, "first_name": "Rica"}
 
-# What is told by the source of each connector, of a change and of one before it.
-MARIADB = (
+Pair = tuple[dict[str, Any], dict[str, Any]]
+"""What the source of a connector tells of a change, and of one before it."""
+
+MARIADB: Pair = (
     {"connector": "mariadb", "server_id": 1, "gtid": "0-1-9", "file": "binlog.000002", "pos": 3196, "row": 0},
     {"connector": "mariadb", "server_id": 1, "gtid": "0-1-7", "file": "binlog.000002", "pos": 2603, "row": 0},
 )
-MYSQL = (
-    {"connector": "mysql", "server_id": 223344, "gtid": "3e11fa47:77", "file": "mysql-bin.000003", "pos": 4, "row": 1},
-    {
-        "connector": "mysql",
-        "server_id": 223344,
-        "gtid": "3e11fa47:76",
-        "file": "mysql-bin.000002",
-        "pos": 900,
-        "row": 0,
-    },
+MYSQL: Pair = (
+    {"connector": "mysql", "server_id": 223344, "gtid": None, "file": "mysql-bin.000003", "pos": 4, "row": 1},
+    {"connector": "mysql", "server_id": 223344, "gtid": None, "file": "mysql-bin.000002", "pos": 900, "row": 0},
 )
-POSTGRES = (
+POSTGRES: Pair = (
     {"connector": "postgresql", "db": "demo", "sequence": '["24023119","24023128"]', "txId": 9, "lsn": 24023128},
     {"connector": "postgresql", "db": "demo", "sequence": '["24023100","24023119"]', "txId": 8, "lsn": 24023119},
 )
-SQL_SERVER = (
-    {
-        "db": "demo",
-        "commit_lsn": "00000027:00000ac0:0003",
-        "change_lsn": "00000027:00000ac0:0002",
-        "event_serial_no": 2,
-    },
-    {
-        "db": "demo",
-        "commit_lsn": "00000027:00000758:0005",
-        "change_lsn": "00000027:00000758:0003",
-        "event_serial_no": 2,
-    },
+SQL_SERVER: Pair = (
+    {"db": "demo", "commit_lsn": "00000027:00000ac0:0003", "change_lsn": "00000027:00000ac0:0002"},
+    {"db": "demo", "commit_lsn": "00000027:00000758:0005", "change_lsn": "00000027:00000758:0003"},
 )
-ORACLE = (
+ORACLE: Pair = (
     {"connector": "oracle", "db": "ORCLPDB1", "scn": "2868546", "commit_scn": "2868559", "lcr_position": None},
     {"connector": "oracle", "db": "ORCLPDB1", "scn": "2868111", "commit_scn": "2868115", "lcr_position": None},
 )
