@@ -97,8 +97,8 @@ class _Added:
         names = Source.__struct_fields__
         self.names = [with_source + name for name in names] + [without + name for name in names if name != "ts_ms"]
         fields = [(f"f{index}", Any, msgspec.field(name=name, default=None)) for index, name in enumerate(self.names)]
-        self._type = msgspec.defstruct("Added", fields, gc=False)  # type: ignore[arg-type]
-        wrapped = msgspec.defstruct("Wrapped", [("payload", self._type)], gc=False)
+        self._type = msgspec.defstruct("Added", fields, gc=False)
+        wrapped: Any = msgspec.defstruct("Wrapped", [("payload", self._type)], gc=False)
         self._decode = msgspec.json.Decoder(self._type).decode
         self._decode_wrapped = msgspec.json.Decoder(wrapped).decode
         self._with = attrgetter(*(f"f{index}" for index in range(len(names))))

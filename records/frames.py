@@ -45,7 +45,7 @@ def recognised(value: bytes, headers: Headers = None) -> str | None:
     if reason := apicurio(value, headers):
         return reason
     if any(name == "__value_schema_id" for name, _ in headers or ()):
-        return f"the value is of a schema registry (its schema's GUID is in a header){_NOT_JSON}"
+        return f"the value is Avro or Protobuf of a schema registry (its schema's GUID is in a header){_NOT_JSON}"
     if len(value) >= _GLUE_BYTES and value[0] == _GLUE and value[1] in _GLUE_COMPRESSIONS:
         return (
             "the value has the frame of AWS Glue's schema registry (its first byte is 0x03), which is not read: "
@@ -81,12 +81,10 @@ def unframed(value: bytes) -> bytes | None:
     return value[_SCHEMA_FRAME_BYTES:] if is_framed else None
 
 
-_NOT_JSON = (
-    ", Avro or Protobuf, and JSON is read here: is SCHEMA_REGISTRY_URL set, and the topic's format auto or avro?"
-)
+_NOT_JSON = ", and JSON is read here: is SCHEMA_REGISTRY_URL set, and the topic's format auto or avro?"
 
 
 def _schema_frame(value: bytes) -> str:
     schema = int.from_bytes(value[1:_SCHEMA_FRAME_BYTES], "big")
     number = f" {schema}" if len(value) >= _SCHEMA_FRAME_BYTES else ""
-    return f"the value is of a schema registry (0x00 and its schema's id{number}){_NOT_JSON}"
+    return f"the value is Avro or Protobuf in a schema registry's frame (0x00 and its schema's id{number}){_NOT_JSON}"
