@@ -22,6 +22,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (rb"\x82SNAPPY\x00|\xff\x06\x00\x00sNaPpY", _COMPRESSED.format("Snappy")),
     (rb"\x78[\x01\x5e\x9c\xda]", _COMPRESSED.format("zlib")),
     (rb"BZh[1-9]", _COMPRESSED.format("bzip2")),
+    (rb"\xfd7zXZ\x00", _COMPRESSED.format("xz")),
     (rb"\xff\xfe|\xfe\xff|\x00[\s{\[\"]\x00|[\s{\[\"]\x00", _UTF_16),
     (rb"Obj\x01", _AVRO.format("an Avro file")),
     (rb"\xc3\x01.{8}", _AVRO.format("Avro in single-object encoding")),
@@ -31,7 +32,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (rb"\{\w+=", _CONNECT.format("a Map")),
     (rb"\s*<", _BINARY.format("XML")),
     (rb"eyJ[A-Za-z0-9+/=_-]*\s*\Z", _BINARY.format("JSON in Base64")),
-    (rb"[\x80-\x8f\xde\xdf][\x00-\x0f]{0,4}[\xa1-\xbf\xd9]", _BINARY.format("MessagePack")),
+    (rb"([\x80-\x8f]|\xde..|\xdf....)[\xa1-\xbf\xd9]", _BINARY.format("MessagePack")),
     (rb"[\xa1-\xb7\xbf][\x61-\x78]", _BINARY.format("CBOR")),
     (rb":\)\n", _BINARY.format("Smile")),
 )

@@ -151,9 +151,7 @@ class Schemas:
         if found.kind == "JSON":
             return JsonText(name)
         if found.kind != "AVRO":
-            return UnsupportedFormat(
-                f"schema {name} is {found.kind}; of a registry's kinds only AVRO and JSON are read"
-            )
+            return UnsupportedFormat(f"schema {name} is {found.kind}; of its kinds only AVRO and JSON are read")
         try:
             return AvroReader(name, found.text, found.references, self._wanted)
         except UnsupportedFormat as error:
