@@ -113,6 +113,16 @@ def _authority(file: str) -> str:
     return file
 
 
+def _placeholder(value: object) -> object:
+    if isinstance(value, str) and value.startswith("hex:"):
+        try:
+            bytes.fromhex(value[4:])
+        except ValueError:
+            raise ValueError("must have hexadecimal digits after hex:") from None
+    return value
+
+
+Placeholder = Annotated[str, BeforeValidator(_placeholder)]
 Format = Annotated[Literal["auto", "json", "avro"], BeforeValidator(_no_protobuf)]
 Words = Annotated[list[str], BeforeValidator(_words)]
 Pattern = Annotated[re.Pattern[str], BeforeValidator(_pattern)]
@@ -244,6 +254,13 @@ class Formats(_Settings):
     customers: Format = Field("auto", alias="CUSTOMERS_FORMAT", description="of customers, likewise")
     enriched: Literal["json", "avro"] = Field(
         "json", alias="OUTPUT_FORMAT", description="of the ratings with customers that are written; alerts are JSON"
+    )
+    unavailable: Placeholder = Field(
+        "__debezium_unavailable_value",
+        alias="UNAVAILABLE_VALUE",
+        min_length=1,
+        description="placeholder that Debezium sends for a column that the database did not send "
+        "(the connector's `unavailable.value.placeholder`); the customer keeps the value known before",
     )
 
 

@@ -1,6 +1,7 @@
 """How the main job's messages become records, in JSON and in Avro."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from records import customer, rating
@@ -8,6 +9,7 @@ from records.customer import CustomerChange
 from records.decoder import Decoder
 from records.message import Message
 from records.rating import Rating
+from records.unavailable import UNAVAILABLE
 from schemas import formats
 from schemas.cache import Schemas
 from schemas.formats import Avro, Format
@@ -30,7 +32,12 @@ def of_ratings(form: Format, schemas: Schemas | None, *, keep_source: bool) -> D
     return formats.decoder(json, Avro(one, many), form, schemas)
 
 
-def of_customers(form: Format, schemas: Schemas | None) -> Decoder[CustomerChange]:
-    """Decode changes of customers."""
-    avro = Avro(customer.from_fields, customer.many_from_fields)
-    return formats.decoder(customer.decode, avro, form, schemas, keyed=True)
+def of_customers(
+    form: Format, schemas: Schemas | None, unavailable: frozenset[str] = UNAVAILABLE
+) -> Decoder[CustomerChange]:
+    """Decode changes of customers; ``unavailable`` stands in place of values that the database did not send."""
+    avro = Avro(
+        partial(customer.from_fields, unavailable=unavailable),
+        partial(customer.many_from_fields, unavailable=unavailable),
+    )
+    return formats.decoder(partial(customer.decode, unavailable=unavailable), avro, form, schemas, keyed=True)

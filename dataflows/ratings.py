@@ -19,10 +19,11 @@ from operators.decode import decode
 from operators.each import each, together, where
 from operators.join import Join, join_table
 from records import dead_letter, enriched, rating
-from records.customer import Customer, CustomerChange
+from records.customer import Customer, CustomerChange, completed
 from records.enriched import EnrichedRating
-from records.log_position import is_stale
 from records.rating import Rating
+from records.unavailable import spellings
+from records.version import Version, advance, is_stale
 from settings import Settings, SettingsError
 from sources.kafka_topics import StartupError
 
@@ -34,7 +35,8 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     flow = Dataflow("ratings")
     keep_source = settings.join.unmatched == "dead-letter"
     of_ratings = formats.of_ratings(settings.formats.ratings, ports.schemas, keep_source=keep_source)
-    of_customers = formats.of_customers(settings.formats.customers, ports.schemas)
+    unavailable = spellings(settings.formats.unavailable)
+    of_customers = formats.of_customers(settings.formats.customers, ports.schemas, unavailable)
 
     ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), of_ratings, user_id)
     customers = decode("decode_customers", op.input("customers", flow, ports.customers), of_customers, customer_id)
@@ -65,13 +67,15 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
 user_id, customer_id = attrgetter("user_id"), attrgetter("id")
 
 
-def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChange, Customer, bytes, EnrichedRating]:
+def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChange, Customer, Version, EnrichedRating]:
     """Every rating with its customer as it is now; one whose customer is not known waits for it."""
     return Join(
         record_type=Rating,
         key=user_id,
-        change=attrgetter("id", "customer", "position"),
+        change=attrgetter("id", "customer", "version", "untold"),
         stale=is_stale,
+        advance=advance,
+        complete=completed,
         combine=enriched.enrich,
         grace=timedelta(seconds=settings.join.grace),
         unmatched=settings.join.unmatched,

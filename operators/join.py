@@ -1,7 +1,7 @@
 """A stream joined with a table: each record with its key's row as it is now.
 
-The table is the other input's changes, the last one of a key winning, unless its version is older than the one known:
-then it is stale, and passed over. The table lives in memory only and is rebuilt from the start of its topic at every
+The table is the other input's changes, the last one of a key winning, unless it is stale by its version: then it is
+passed over. The table lives in memory only and is rebuilt from the start of its topic at every
 start: nothing is joined before a key group has the marker (``Loaded``) of each of the topic's partitions. Measured with
 a million customers this starts three times faster than a table in the recovery store.
 
@@ -12,7 +12,7 @@ the row comes; after it, it is unmatched. What is held is the join's only state 
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Callable, Generic, Literal, NamedTuple, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
+from typing import Any, Callable, Generic, Literal, NamedTuple, Sequence, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
@@ -42,6 +42,12 @@ _stale = Counter(
     "Changes of the table that were passed over, since a newer one is known; one of all keys counts in each key group",
     ["step"],
 )
+_untold = Counter(
+    "join_untold_columns",
+    "Columns whose values a change of the table did not tell, by what they became: kept (as in the row known before), "
+    "null (no row was known)",
+    ["step", "outcome"],
+)
 _held = Gauge("join_held", "Records that wait for a row of their key", ["step"])
 _rows = Gauge("join_table_rows", "Rows of the table in this process", ["step"])
 
@@ -63,13 +69,17 @@ class Join(Generic[L, C, R, V, O]):
     """The type of the stream's records; for what is held to be read back from the recovery store."""
     key: Callable[[L], int]
     """A record's key."""
-    change: Callable[[C], tuple[int | None, R | None, V | None]]
-    """A change's key, new row and version; no row deletes the key, no key deletes all.
+    change: Callable[[C], tuple[int | None, R | None, V, Sequence[str]]]
+    """A change's key, new row, version, and the names of the columns that its row does not tell, mostly none.
 
-    A change without a version is never stale. Nor does it make an older one welcome: the known version stays.
+    No row deletes the key, no key deletes all.
     """
     stale: Callable[[V, V], bool]
-    """Whether, a version being known (first), a change of another (second) is older."""
+    """Whether, a version being known (first), a change of another (second) must not replace it."""
+    advance: Callable[[V, V], V]
+    """The version to remember, a version being known (first), after a change of another (second) that is not stale."""
+    complete: Callable[[R | None, R, Sequence[str]], R]
+    """A new row (second) with the columns that it does not tell as in the row known before, if there is any (first)."""
     combine: Callable[[L, R | None], O]
     """The record made of a record and its row."""
     grace: timedelta
@@ -121,8 +131,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
     def __init__(self, step: str, join: Join[L, C, R, V, O], state: bytes | None) -> None:
         self._join = join
         self._table: dict[int, R] = {}
-        # Of what has a version: those of the table's rows, of keys without a row (the latest last), of the last
-        # change that deleted all.
+        # Last known versions: of rows in the table; of deleted keys, most recent last; of the last truncate.
         self._versions: dict[int, V] = {}
         self._deleted: OrderedDict[int, V] = OrderedDict()
         self._truncated: V | None = None
@@ -139,6 +148,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
             step, {"emit": "emitted", "drop": "dropped", "dead-letter": "dead_letter"}[join.unmatched]
         )
         self._stale = _stale.labels(step)
+        self._kept, self._null = (_untold.labels(step, outcome) for outcome in ("kept", "null"))
         self._held_gauge, self._rows_gauge = _held.labels(step), _rows.labels(step)
         self._held_gauge.inc(len(self._early))
 
@@ -210,58 +220,57 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         self._next_ticket += len(records)
 
     def _change(self, changes: list[C], out: _Out) -> None:
-        table, tickets = self._table, self._tickets
-        for key, row, version in map(self._join.change, changes):
-            if version is not None and self._is_stale(key, version):
+        table, tickets, versions = self._table, self._tickets, self._versions
+        stale = self._join.stale
+        for key, row, version, untold in map(self._join.change, changes):
+            if self._truncated is not None and stale(self._truncated, version):
                 self._stale.inc()
-            elif key is None:
+                continue
+            if key is None:
                 self._truncate(version)
-            elif row is None:
+                continue
+            known = versions.get(key)
+            if known is None:
+                known = self._deleted.get(key)
+            if known is not None:
+                if stale(known, version):
+                    self._stale.inc()
+                    continue
+                version = self._join.advance(known, version)  # noqa: PLW2901 - of the change it is not needed any more
+            if row is None:
                 self._delete(key, version)
-            else:
-                table[key] = row
-                if version is not None:
-                    self._versions[key] = version
-                    self._deleted.pop(key, None)
-                if key in tickets:
-                    self._release(key, row, out)
+                continue
+            if untold:
+                row = self._complete(table.get(key), row, untold)  # noqa: PLW2901 - in place of its parts
+            table[key] = row
+            versions[key] = version
+            self._deleted.pop(key, None)
+            if key in tickets:
+                self._release(key, row, out)
+        self._forget_deleted()
+
+    def _complete(self, known: R | None, row: R, untold: Sequence[str]) -> R:
+        (self._null if known is None else self._kept).inc(len(untold))
+        return self._join.complete(known, row, untold)
+
+    def _delete(self, key: int, version: V) -> None:
+        self._table.pop(key, None)
+        self._versions.pop(key, None)
+        self._deleted[key] = version
+        self._deleted.move_to_end(key)
+
+    def _truncate(self, version: V) -> None:
+        """Delete what is not newer: partitions differ in how far they are read, so that a newer row may be here."""
+        join, truncated = self._join, self._truncated
+        for key in list(self._table):
+            known = self._versions[key]
+            if not join.stale(known, version):
+                self._delete(key, join.advance(known, version))
+        self._truncated = version if truncated is None else join.advance(truncated, version)
+
+    def _forget_deleted(self) -> None:
         while len(self._deleted) > self._join.max_deleted:
             self._deleted.popitem(last=False)
-
-    def _is_stale(self, key: int | None, version: V) -> bool:
-        stale = self._join.stale
-        if self._truncated is not None and stale(self._truncated, version):
-            return True
-        if key is None:
-            return False
-        known = self._versions.get(key)
-        if known is None:
-            known = self._deleted.get(key)
-        return known is not None and stale(known, version)
-
-    def _delete(self, key: int, version: V | None) -> None:
-        self._table.pop(key, None)
-        known = self._versions.pop(key, None)
-        if version is None:
-            version = known
-        if version is not None:
-            self._deleted[key] = version
-            self._deleted.move_to_end(key)
-
-    def _truncate(self, version: V | None) -> None:
-        """Delete what is not newer: partitions differ in how far they are read, so that a newer row may be here."""
-        versions = self._versions
-        if version is None:
-            self._table.clear()
-            self._deleted.update(versions)
-            versions.clear()
-            return
-        for key in list(self._table):
-            known = versions.get(key)
-            if known is None or not self._join.stale(known, version):
-                del self._table[key]
-                versions.pop(key, None)
-        self._truncated = version
 
     def _release(self, key: int, row: R, out: _Out) -> None:
         records = [self._held.pop(ticket)[1] for ticket in self._tickets.pop(key)]

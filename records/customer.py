@@ -1,9 +1,10 @@
 """Customers, and their changes as Debezium's change data capture writes them.
 
-The shapes, each with and without Kafka Connect's ``schema`` and ``payload``:
+The shapes, each with and without Kafka Connect's ``schema`` and ``payload``, or in a CloudEvent:
 
-- flattened: the row itself; a delete is a tombstone, the text ``null``, or ``__deleted`` or ``__op`` in the row;
-- envelope: ``before``, ``after`` and ``op`` (c create, u update, d delete, r snapshot read, t truncate).
+- envelope: ``before``, ``after`` and ``op`` (c create, u update, d delete, r snapshot read, t truncate);
+- flattened: the row itself, without ``before`` and ``after``. A delete is a tombstone, the text ``null``, or told by
+  ``__deleted`` or ``__op`` in the row; their prefix may be left out.
 
 What else a connector writes beside the rows (schema changes, heartbeats, transaction markers) is no change.
 
@@ -11,18 +12,21 @@ Where a change stands in its database's log is told by an envelope's ``source``,
 ``ExtractNewRecordState`` has ``add.fields`` such as ``op,source.ts_ms,source.file,source.pos,source.row``.
 """
 
-import re
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from records.errors import DecodeError, InvalidRecord
-from records.log_position import log_position
-from records.message import Int64, Message
-from records.unwrap import check, malformed, unwrap
-
-_Id = Int64 | str | None
+from records.customer_id import Column, customer_id
+from records.errors import InvalidRecord
+from records.log_position import Source, log_position
+from records.message import Message
+from records.names import Names
+from records.numbers import whole_id
+from records.unavailable import UNAVAILABLE, as_text
+from records.unwrap import MAX_BYTES, check, malformed, unwrap
+from records.version import Version, version
 
 
 class Customer(msgspec.Struct, gc=False):
@@ -45,12 +49,18 @@ class CustomerChange(msgspec.Struct, gc=False):
 
     id: int | None
     customer: Customer | None
-    position: bytes | None = None
-    """Where the change stands in its database's log, in the form of ``records/log_position.py``; None: not told."""
+    version: Version = 0
+    """Which change is newer, in the form of ``records/version.py``."""
+    untold: tuple[str, ...] = ()
+    """Columns whose values the database did not send: they stay as they are known, and are null here."""
+
+
+_COLUMNS = "first_name", "last_name", "email", "club_status", "region"
+_columns = attrgetter(*_COLUMNS)
 
 
 class _Row(msgspec.Struct, gc=False):
-    id: _Id = None
+    id: Column = None
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
@@ -58,58 +68,74 @@ class _Row(msgspec.Struct, gc=False):
     region: str | None = None
 
 
-class _Source(msgspec.Struct, gc=False):
-    ts_ms: Any = None
-    file: Any = None
-    pos: Any = None
-    row: Any = None
-
-
 class _Change(_Row, gc=False):
-    op: str | None = None
     before: _Row | None = None
     after: _Row | None = None
-    source: _Source | list[Any] | str | int | float | bool | None = None
+    source: Source | list[Any] | str | int | float | bool | None = None
     """Of an envelope; a row may have a column of this name."""
-    deleted: str | bool | None = msgspec.field(name="__deleted", default=None)
-    row_op: str | None = msgspec.field(name="__op", default=None)
-    # Fields of ``source`` that are added to a flattened row are named with it or without. Not so ``ts_ms``: without,
-    # it is the connector's clock.
-    source_ts_ms: Any = msgspec.field(name="__source_ts_ms", default=None)
-    source_file: Any = msgspec.field(name="__source_file", default=None)
-    source_pos: Any = msgspec.field(name="__source_pos", default=None)
-    source_row: Any = msgspec.field(name="__source_row", default=None)
-    file: Any = msgspec.field(name="__file", default=None)
-    pos: Any = msgspec.field(name="__pos", default=None)
-    row: Any = msgspec.field(name="__row", default=None)
+    op: Any = None
+    added_op: Any = msgspec.field(name="__op", default=None)
+    deleted: Any = None
+    added_deleted: str | bool | None = msgspec.field(name="__deleted", default=None)
+    # Told, they say that a flattened row has fields of ``source``, and which prefix these have.
+    clock: Any = msgspec.field(name="__source_ts_ms", default=None)
+    bare_clock: Any = msgspec.field(name="source_ts_ms", default=None)
+    dotted_clock: Any = msgspec.field(name="source.ts_ms", default=None)
     payload: "_Change | msgspec.UnsetType | None" = msgspec.UNSET
     # Their presence tells the records that are no change:
     ddl: Any = msgspec.UNSET
     data_collections: Any = msgspec.UNSET
 
 
-class _Key(msgspec.Struct, gc=False):
-    id: int | str | None = None
-    payload: "_Key | int | str | None" = None
+class _Added:
+    """Reads the fields of ``source`` that were added to a flattened row, named with ``source`` or without it.
 
+    Not so ``ts_ms``: without, it is the connector's clock.
+    """
+
+    def __init__(self, with_source: str, without: str) -> None:
+        names = Source.__struct_fields__
+        self.names = [with_source + name for name in names] + [without + name for name in names if name != "ts_ms"]
+        fields = [(f"f{index}", Any, msgspec.field(name=name, default=None)) for index, name in enumerate(self.names)]
+        self._type = msgspec.defstruct("Added", fields, gc=False)
+        wrapped: Any = msgspec.defstruct("Wrapped", [("payload", self._type)], gc=False)
+        self._decode = msgspec.json.Decoder(self._type).decode
+        self._decode_wrapped = msgspec.json.Decoder(wrapped).decode
+        self._with = attrgetter(*(f"f{index}" for index in range(len(names))))
+        self._without = attrgetter(*(f"f{index}" for index in range(len(names), len(self.names))))
+
+    def source(self, raw: bytes | dict[str, Any], *, wrapped: bool) -> Source:
+        """The fields in a row's JSON, or among its fields."""
+        if isinstance(raw, dict):
+            row: Any = msgspec.convert(raw, self._type)
+        elif wrapped:
+            row = self._decode_wrapped(raw).payload
+        else:
+            row = self._decode(raw)
+        clock, *told = self._with(row)
+        return Source(clock, *(b if a is None else a for a, b in zip(told, self._without(row), strict=True)))
+
+
+_ADDED, _BARE, _DOTTED = _Added("__source_", "__"), _Added("source_", ""), _Added("source.", "")
 
 _decode_value = msgspec.json.Decoder(_Change | None).decode
-_decode_key = msgspec.json.Decoder(_Key | int | str | None).decode
 _EMPTY = _Row()
+_MAX_SHARED = 50_000
 
 FIELDS = frozenset(
-    field.encode_name
-    for kind in (_Change, _Source)
-    for field in msgspec.structs.fields(kind)
-    if field.encode_name != "payload"
-)
+    [field.encode_name for kind in (_Change, Source) for field in msgspec.structs.fields(kind)]
+    + [name for added in (_ADDED, _BARE) for name in added.names]
+) - {"payload"}
 """What is read of a change's fields, at any depth, in lower case."""
-_MAX_SHARED = 50_000
-_WHOLE_NUMBER = re.compile("-?[0-9]{1,20}")
+_NAMES = Names(FIELDS | {"payload", *_DOTTED.names})
 
 
-def decode(message: Message) -> CustomerChange | None:
+def decode(message: Message, unavailable: frozenset[str] = UNAVAILABLE) -> CustomerChange | None:
     """Read a change of a customer from any of the shapes above.
+
+    Args:
+        message: Its value is JSON.
+        unavailable: What stands in place of a value that the database did not send.
 
     Returns:
         None for a record that is no change of a customer.
@@ -119,101 +145,197 @@ def decode(message: Message) -> CustomerChange | None:
     """
     value = message.value()
     if value is None:
-        return CustomerChange(_id(None, message), None)
-    check(value)
+        return _deleted_by_key(message)
     try:
         change = _decode_value(value)
-        return CustomerChange(_id(None, message), None) if change is None else _read(change, message)
-    except (msgspec.ValidationError, InvalidRecord):
-        return _decode_unusual(value, message)
-    except (ValueError, RecursionError) as error:
+        if len(value) > MAX_BYTES or not value.isascii():
+            check(value)
+        if not _NAMES.with_capitals_in(_record_in(value, change)):
+            return _deleted_by_key(message) if change is None else _read(change, message, value, unavailable)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return from_fields(message, unwrap(message, _NAMES), unavailable)
+    except msgspec.ValidationError as error:
         raise malformed(value, error) from None
 
 
-def from_fields(message: Message, fields: Any) -> CustomerChange | None:
+def from_fields(message: Message, fields: Any, unavailable: frozenset[str] = UNAVAILABLE) -> CustomerChange | None:
     """Make a change of the fields that its value held, their names in lower case; None for one that is no change.
 
     Raises:
         msgspec.ValidationError, DecodeError: they are not those of a change.
     """
     if fields is None:
-        return CustomerChange(_id(None, message), None)
-    if isinstance(fields, dict):
-        if fields.keys() == {"ts_ms"} or "tablechanges" in fields:
-            return None  # a heartbeat; a schema change
-        if fields.get("id") is not None:
-            fields.pop("payload", None)
-    return _read(msgspec.convert(fields, _Change), message)
+        return _deleted_by_key(message)
+    if not isinstance(fields, dict):
+        raise InvalidRecord("the record must be an object")
+    if fields.keys() == {"ts_ms"} or "tablechanges" in fields:
+        return None  # a heartbeat; a schema change
+    fields = _regular(fields, unavailable)
+    if fields.get("id") is not None:
+        fields.pop("payload", None)
+    return _read(msgspec.convert(fields, _Change), message, fields, unavailable)
 
 
-def many_from_fields(messages: Sequence[Message], rows: list[Any]) -> list[CustomerChange | None]:
+def many_from_fields(
+    messages: Sequence[Message], rows: list[Any], unavailable: frozenset[str] = UNAVAILABLE
+) -> list[CustomerChange | None]:
     """As ``from_fields``, of rows of fields in Debezium's shapes."""
-    return list(map(_read, msgspec.convert(rows, list[_Change]), messages))
+    changes = msgspec.convert(rows, list[_Change])
+    return [_read(*one, unavailable) for one in zip(changes, messages, rows, strict=True)]
 
 
-def _decode_unusual(value: bytes, message: Message) -> CustomerChange | None:
-    """Read names in capitals and Avro's unions; tell what is no change from what is broken."""
-    try:
-        return from_fields(message, unwrap(value))
-    except msgspec.ValidationError as error:
-        raise malformed(value, error) from None
+def completed(known: Customer | None, customer: Customer, untold: Sequence[str]) -> Customer:
+    """The customer with the columns that its change did not tell as they are known."""
+    if known is None:
+        return customer
+    columns = {name: getattr(known if name in untold else customer, name) for name in _COLUMNS}
+    return Customer(full_name=_full_name(columns["first_name"], columns["last_name"]), **columns)
 
 
-def _read(change: _Change, message: Message) -> CustomerChange | None:
+def _record_in(value: bytes, change: _Change | None) -> bytes:
+    """The record's part of a value, without Connect's schema, of which the names are not read."""
+    if change is None or change.id is not None or not isinstance(change.payload, _Change):
+        return value
+    return value[max(value.find(b'"payload"'), 0) :] if value.startswith(b'{"schema"') else value
+
+
+def _regular(fields: dict[str, Any], unavailable: frozenset[str]) -> dict[str, Any]:
+    """The fields with what only their type cannot tell made plain or refused.
+
+    Raises:
+        InvalidRecord
+    """
+    regular = {
+        name: as_text(field, unavailable) if name in _COLUMNS and not isinstance(field, str) else field
+        for name, field in fields.items()
+    }
+    if isinstance(fields.get("id"), dict):
+        regular["id"] = whole_id("the customer id", fields["id"])
+    for name in "before", "after":
+        row = fields.get(name)
+        if isinstance(row, dict):
+            regular[name] = _regular(row, unavailable)
+        elif row is not None and fields.get("id") is not None:
+            del regular[name]  # a column of this name
+        elif isinstance(row, str) and row.startswith("{"):
+            raise InvalidRecord(
+                f"{name} is text that holds JSON, as MongoDB's connector writes it: "
+                "unwrap it with ExtractNewDocumentState"
+            )
+    return regular
+
+
+def _read(
+    change: _Change, message: Message, raw: bytes | dict[str, Any], unavailable: frozenset[str]
+) -> CustomerChange | None:
     # A row has an id, and may have columns of these names.
-    if change.id is None and change.payload is not msgspec.UNSET:
-        if change.payload is None:
-            return CustomerChange(_id(None, message), None)
+    wrapped = change.id is None and change.payload is not msgspec.UNSET
+    if wrapped:
+        if not isinstance(change.payload, _Change):
+            return _deleted_by_key(message)
         change = change.payload
+        raw = raw["payload"] if isinstance(raw, dict) else raw
     if (change.id is None and change.ddl is not msgspec.UNSET) or change.data_collections is not msgspec.UNSET:
         return None
-    if change.op is None:
-        position = None if change.source_ts_ms is None else _added_position(change)
-        if change.row_op == "d" or (change.deleted is not None and change.deleted in ("true", True)):
-            return _deleted(change, message, position)
-        return _became(change, message, position)
-    match change.op:
-        case "c" | "u" | "r":
-            return _became(change.after or _EMPTY, message, _position(change))
-        case "d":
-            return _deleted(change.before or _EMPTY, message, _position(change))
-        case "t":
-            return CustomerChange(None, None, _position(change))
-        case "m":  # a message that an application wrote into the database's log
-            return None
-    raise InvalidRecord(f"op must be one of c, u, d, r, t, not {change.op}")
+    row: _Row = change
+    op, before, after = change.op, change.before, change.after
+    if before is not None or after is not None:
+        row = after or _EMPTY
+        if op is None:
+            op = "d" if after is None else "u"
+        elif op not in ("c", "u", "r", "d", "t", "m"):
+            raise InvalidRecord(f"op must be one of c, u, d, r, t, not {str(op)[:80]}")
+        if op == "d":
+            row = before or row
+    elif change.added_op is not None:
+        op = change.added_op
+    at = version(message, _position(change, raw, wrapped))
+    if row.id is None and op in ("t", "m") and not any(_columns(row)):
+        # Of the latter kind are messages that an application wrote into the database's log.
+        return CustomerChange(None, None, at) if op == "t" else None
+    deleted = change.deleted if change.added_deleted is None else change.added_deleted
+    if op == "d" or deleted == "true" or deleted is True:
+        return CustomerChange(customer_id(row.id, message), None, at)
+    return _became(row, before, message, at, raw, unavailable)
 
 
-def _position(envelope: _Change) -> bytes | None:
-    source = envelope.source
-    if not isinstance(source, _Source):
-        return None
-    return log_position(source.ts_ms, source.file, source.pos, source.row, read=envelope.op == "r")
+def _position(change: _Change, raw: bytes | dict[str, Any], wrapped: bool) -> bytes | None:
+    if isinstance(change.source, Source):
+        return log_position(change.source)
+    if change.clock is not None:
+        return log_position(_ADDED.source(raw, wrapped=wrapped))
+    if change.bare_clock is not None:
+        return log_position(_BARE.source(raw, wrapped=wrapped))
+    if change.dotted_clock is not None:
+        return log_position(_DOTTED.source(raw, wrapped=wrapped))
+    return None
 
 
-def _added_position(row: _Change) -> bytes | None:
-    file = row.file if row.source_file is None else row.source_file
-    pos = row.pos if row.source_pos is None else row.source_pos
-    number = row.row if row.source_row is None else row.source_row
-    return log_position(row.source_ts_ms, file, pos, number, read=row.row_op == "r")
-
-
-def _became(row: _Row, message: Message, position: bytes | None) -> CustomerChange:
-    first, last, status, region = row.first_name, row.last_name, row.club_status, row.region
-    if row.id is None and first is last is row.email is status is region is None:
-        raise InvalidRecord("there is no row of a customer: none of its columns, or an envelope without op")
+def _became(
+    row: _Row,
+    before: _Row | None,
+    message: Message,
+    at: Version,
+    raw: bytes | dict[str, Any],
+    unavailable: frozenset[str],
+) -> CustomerChange:
+    columns = first, last, email, status, region = _columns(row)
+    untold: tuple[str, ...] = ()
+    if first is last is email is status is region is None:
+        _refuse_without_columns(raw)
+    elif not unavailable.isdisjoint(columns):
+        (first, last, email, status, region), untold = _told(columns, before, unavailable)
     return CustomerChange(
-        _id(row.id, message),
+        customer_id(row.id, message),
         Customer(
             first and _shared(first),
             last and _shared(last),
             f"{first} {last}" if first and last else first or last or None,
-            row.email,
+            email,
             status and _shared(status),
             region and _shared(region),
         ),
-        position,
+        at,
+        untold,
     )
+
+
+def _told(
+    columns: Sequence[str | None], before: _Row | None, unavailable: frozenset[str]
+) -> tuple[list[str | None], tuple[str, ...]]:
+    """The columns, those not sent as they were before, else null; the names of the latter."""
+    told = list(columns)
+    untold = []
+    for index, (column, name) in enumerate(zip(columns, _COLUMNS, strict=True)):
+        if column in unavailable:
+            told[index] = known = getattr(before, name, None)
+            if known is None or known in unavailable:
+                told[index] = None
+                untold.append(name)
+    return told, tuple(untold)
+
+
+def _refuse_without_columns(raw: bytes | dict[str, Any]) -> None:
+    """Refuse a row that has none of the columns: it would be a customer of nulls.
+
+    Raises:
+        InvalidRecord: also of a row in bytes, whose names are not known.
+    """
+    fields: Any = raw
+    if isinstance(raw, dict):
+        fields = raw["after"] if isinstance(raw.get("after"), dict) else raw
+        if any(name in fields for name in _COLUMNS):
+            return
+    names = ", ".join(name[:40] for name in list(fields)[:10]) if isinstance(fields, dict) else ""
+    raise InvalidRecord(
+        f"there is no row of a customer: none of the columns {', '.join(_COLUMNS)}; it has {names or 'nothing'}"
+    )
+
+
+def _full_name(first: str | None, last: str | None) -> str | None:
+    return f"{first} {last}" if first and last else first or last or None
 
 
 _texts: dict[str, str] = {}
@@ -229,47 +351,5 @@ def _shared(text: str) -> str:
     return known
 
 
-def _deleted(row: _Row, message: Message, position: bytes | None) -> CustomerChange:
-    return CustomerChange(_id(row.id, message), None, position)
-
-
-def _id(column: int | str | None, message: Message) -> int:
-    """The customer's id from the row's column, else from the key in one of its forms.
-
-    The forms of a key: ``{"id":1}``, the same with schema and payload or in capitals, ``"1"``, ``1``.
-    """
-    if column is None:
-        key = message.key()
-        if not key:
-            raise InvalidRecord("there is no customer id, neither in the key nor in the value")
-        column = _key_id(key)
-    if isinstance(column, str):
-        if not _WHOLE_NUMBER.fullmatch(column):
-            raise InvalidRecord(f"the customer id must be a whole number, not {column[:80]!r}")
-        column = int(column)
-    if not -(2**63) <= column < 2**63:
-        raise InvalidRecord("the customer id must fit into 64 bits")
-    return column
-
-
-def _key_id(key: bytes) -> int | str:
-    try:
-        found: _Key | int | str | None = _decode_key(key)
-    except msgspec.ValidationError:
-        found = _Key()
-    except (ValueError, RecursionError):
-        return key[:80].decode(errors="replace")
-    if isinstance(found, _Key) and found.payload is not None:
-        found = found.payload
-    column = found.id if isinstance(found, _Key) else found
-    return _unusual_key_id(key) if column is None else column
-
-
-def _unusual_key_id(key: bytes) -> int | str:
-    try:
-        column = msgspec.convert(unwrap(key) or {}, _Key).id
-    except (msgspec.ValidationError, DecodeError):
-        column = None
-    if column is None:
-        raise InvalidRecord(f"the key has no customer id: {key[:80].decode(errors='replace')}")
-    return column
+def _deleted_by_key(message: Message) -> CustomerChange:
+    return CustomerChange(customer_id(None, message), None, version(message, None))

@@ -57,7 +57,10 @@ _WORDS = {
 
 
 def _words(types: str) -> str:
-    return " or ".join(_WORDS.get(name.strip(), name.strip()) for name in types.split("|"))
+    names = [name.strip() for name in types.split("|")]
+    if "int" in names and "float" in names:  # only the whole ones of the latter are taken
+        names.remove("float")
+    return " or ".join(_WORDS.get(name, name) for name in names)
 
 
 def explain(error: msgspec.ValidationError) -> str:

@@ -1,63 +1,100 @@
-"""Where a change stands in its database's log, and which of two changes is the older one.
+"""Where a change stands in its database's log, as the ``source`` of Debezium's messages tells it.
 
-A position is bytes, because a million customers keep one each, and because it travels between processes:
+A position is 36 bytes, because a million customers keep one each, and because it travels between processes:
 
-    when    8 bytes  ``ts_ms``: milliseconds since 1970. The log of MySQL and MariaDB has whole seconds
-    number  4 bytes  of the log's file: 2 of ``binlog.000002``
-    pos     8 bytes  of the event in the file
-    row     4 bytes  of the row in the event
-    lineage the rest of the file's name, ``binlog``: positions of different lineages cannot be compared
-
-All but the first are left out where they are not told.
+    clock   8 bytes  ``ts_ms``, when the database made the change, ms since 1970; of MySQL and MariaDB whole seconds
+    log     4 bytes  a hash of what names the log: the kind, and the files' name or the database
+    server  4 bytes  ``server_id`` of MySQL and MariaDB; 0: not told, as in what is read for a snapshot
+    place  20 bytes  in the log, by connector:
+                     MySQL, MariaDB: number of ``file`` (8 bytes), ``pos`` (8), ``row`` (4)
+                     PostgreSQL: ``lsn`` (8)
+                     SQL Server, Db2: ``commit_lsn`` (10), ``change_lsn`` (10)
+                     Oracle: ``scn`` (8)
+                     MongoDB: seconds of ``ts_ms`` (8), ``ord`` (8)
 """
 
 from functools import lru_cache
 from struct import Struct, error
+from typing import Any
+from zlib import crc32
 
-_WHEN, _WHERE, _LINEAGE = slice(8), slice(8, 24), slice(24, None)
-_pack_when, _pack = Struct(">Q").pack, Struct(">QIQI").pack
+import msgspec
+
+BYTES = 36
+CLOCK, LOG, SERVER, PLACE = slice(8), slice(8, 12), slice(12, 16), slice(16, BYTES)
+_pack = Struct(">QIIQQI").pack
+_pack_head = Struct(">QII").pack
+_LSN_BYTES = 10
 
 
-def log_position(ts_ms: object, file: object, pos: object, row: object, *, read: bool = False) -> bytes | None:
-    """The position that is told by these fields of ``source``, as Debezium's messages have it.
+class Source(msgspec.Struct, gc=False):
+    """What is read of a ``source``; of other types than Debezium's, a field counts as not told."""
 
-    A field of another type than Debezium gives it counts as not told.
+    ts_ms: Any = None
+    server_id: Any = None
+    file: Any = None
+    pos: Any = None
+    row: Any = None
+    lsn: Any = None
+    commit_lsn: Any = None
+    change_lsn: Any = None
+    scn: Any = None
+    ord: Any = None
+    db: Any = None
 
-    Args:
-        ts_ms: When the database made the change, in ms since 1970. Without it there is no position: files that count
-            anew could not be told from an older change.
-        file: Name of the log's file.
-        pos: Of the event in the file.
-        row: Of the row in the event.
-        read: The row was read for a snapshot. Then ``ts_ms`` is the time of reading, and changes that were made since
-            the snapshot began, and are sent after it, are earlier than that: alone it orders nothing.
+
+def log_position(source: Source) -> bytes | None:
+    """The position that a ``source`` tells; None without a place and a clock.
+
+    A place alone cannot be told from that of a log that counts anew, nor can the clock alone: it may be set back.
     """
-    if type(ts_ms) is not int or not ts_ms:
+    clock = source.ts_ms
+    if type(clock) is not int or clock <= 0:
         return None
     try:
-        if type(pos) is int and type(file) is str and (found := _file(file)):
-            number, lineage = found
-            return _pack(ts_ms, number, pos, row if type(row) is int else 0) + lineage
-        return None if read else _pack_when(ts_ms)
-    except error:  # negative, or beyond its bytes
+        if type(source.pos) is int and type(source.file) is str:
+            found = _file(source.file)
+            return found and _pack(clock, found[1], _int(source.server_id), found[0], source.pos, _int(source.row))
+        if type(source.lsn) is int:
+            return _pack(clock, _log("lsn", source.db), 0, source.lsn, 0, 0)
+        if type(source.commit_lsn) is str:
+            places = _lsn(source.commit_lsn) + _lsn(source.change_lsn)
+            return _pack_head(clock, _log("commit_lsn", source.db), 0) + places
+        if type(source.scn) is int or (type(source.scn) is str and source.scn.isdecimal()):
+            return _pack(clock, _log("scn", source.db), 0, int(source.scn), 0, 0)
+        if type(source.ord) is int:
+            return _pack(clock, _log("ord", source.db), 0, clock // 1000, source.ord, 0)
+    except (error, ValueError, OverflowError):  # negative, beyond its bytes, or no number
         return None
+    return None
 
 
-def is_stale(known: bytes, new: bytes) -> bool:
-    """Whether ``new`` is older than ``known``, so that it must not replace it.
+def is_same_log(one: bytes, other: bytes) -> bool:
+    """Whether two positions are of one server's log, so that their places can be compared."""
+    if one[LOG] != other[LOG]:
+        return False
+    return one[SERVER] == other[SERVER] or not any(one[SERVER]) or not any(other[SERVER])
 
-    In one log the lower position is older, but only if it is not later by the clock: after a failover, and in a
-    database that was rebuilt, files count anew. Where there are no two positions of one log, the clock alone decides.
-    """
-    if known[_WHERE] and new[_WHERE] and known[_LINEAGE] == new[_LINEAGE]:
-        return new[_WHERE] < known[_WHERE] and new[_WHEN] <= known[_WHEN]
-    return new[_WHEN] < known[_WHEN]
+
+def _int(value: object) -> int:
+    return value if type(value) is int else 0
+
+
+def _lsn(text: object) -> bytes:
+    """The bytes of an LSN such as ``00000027:00000ac0:0002``; zeros where there is none."""
+    groups = text.split(":") if isinstance(text, str) and len(text) <= 80 else []
+    number = int("".join(groups), 16) if len(groups) > 1 else 0
+    return number.to_bytes(_LSN_BYTES, "big")
+
+
+def _log(kind: str, database: object) -> int:
+    return crc32(f"{kind} {database if isinstance(database, str) else ''}".encode(errors="replace"))
 
 
 @lru_cache(maxsize=100)
-def _file(name: str) -> tuple[int, bytes] | None:
-    """Number and lineage of a log's file, for instance ``binlog.000002``."""
+def _file(name: str) -> tuple[int, int] | None:
+    """Number of a log's file, for instance ``binlog.000002``, and the hash of the others' name."""
     lineage, _, number = name.rpartition(".")
     if len(name) > 255 or not (number.isascii() and number.isdecimal()):
         return None
-    return int(number), lineage.encode()
+    return int(number), _log("file", lineage)

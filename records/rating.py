@@ -1,6 +1,7 @@
 """A rating of a flight, as its topic carries it."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -8,10 +9,12 @@ import msgspec
 from records.dead_letter import DeadLetter, dead_letter
 from records.errors import EmptyValue, InvalidRecord
 from records.message import Int64, Message
-from records.unwrap import check, malformed, unwrap
+from records.names import Names
+from records.numbers import whole, whole_id
+from records.unwrap import MAX_BYTES, check, malformed, unwrap
 
 
-class Rating(msgspec.Struct, gc=False, omit_defaults=True):
+class Rating(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One rating, and where on Kafka it was read.
 
     Stars are not bounded here: the reference's generator gives 1 to 4, its schema allows any int.
@@ -38,11 +41,23 @@ class Rating(msgspec.Struct, gc=False, omit_defaults=True):
 FIELDS = frozenset({"rating_id", "user_id", "stars", "route_id", "rating_time", "channel", "message"})
 """What a rating's message holds, in lower case."""
 
-_decode_plain = msgspec.json.Decoder(Rating).decode
+_IDS = "rating_id", "user_id"
+_NUMBERS = "stars", "route_id", "rating_time"
+_NAMES = Names(FIELDS)
+
+
+class _Wide(Rating, gc=False, forbid_unknown_fields=False):
+    """A rating among other fields."""
+
+
+# Of the exact fields alone it can be known at no cost that none has capitals in its name.
+_decode_exact = msgspec.json.Decoder(Rating).decode
+_decode_wide = msgspec.json.Decoder(_Wide).decode
+_of_wide = attrgetter("rating_id", "user_id", "stars", "route_id", "rating_time", "channel", "message")
 
 
 def decode(message: Message) -> Rating:
-    """Read a rating from plain JSON, JSON with schema and payload, or Avro's JSON encoding.
+    """Read a rating from any form of JSON that ``records.unwrap`` knows.
 
     Raises:
         DecodeError: the value is no rating; the message says why.
@@ -50,26 +65,31 @@ def decode(message: Message) -> Rating:
     value = message.value()
     if value is None:
         raise EmptyValue("the value is null: a rating cannot be deleted")
-    check(value)
     try:
-        rating = _decode_plain(value)
-    except (ValueError, RecursionError) as error:
-        rating = _decode_wrapped(value, error)
+        rating = _decode_exact(value)
+        if len(value) > MAX_BYTES or not value.isascii():
+            check(value)
+    except (ValueError, RecursionError):
+        rating = _decode_other(value, message)
     return _located(rating, message)
 
 
 def from_fields(message: Message, fields: object) -> Rating:
-    """Make a rating of the fields that its value's Avro held.
+    """Make a rating of the fields that its value's Avro held, their names in lower case.
 
     Raises:
-        msgspec.ValidationError: they are not those of a rating.
+        msgspec.ValidationError, InvalidRecord: they are not those of a rating.
     """
-    return _located(msgspec.convert(fields, Rating), message)
+    return _located(_of_fields(fields), message)
 
 
 def many_from_fields(messages: Sequence[Message], rows: list[Any]) -> list[Rating]:
     """As ``from_fields``, of many."""
-    return list(map(_located, msgspec.convert(rows, list[Rating]), messages))
+    try:
+        ratings = msgspec.convert(rows, list[Rating])
+    except msgspec.ValidationError:
+        ratings = [Rating(*_of_wide(wide)) for wide in msgspec.convert(rows, list[_Wide])]
+    return list(map(_located, ratings, messages))
 
 
 def with_source(rating: Rating, message: Message) -> Rating:
@@ -100,13 +120,30 @@ def unmatched(topic: str, rating: Rating) -> DeadLetter:
     )
 
 
-def _decode_wrapped(value: bytes, plain_error: Exception) -> Rating:
-    if not isinstance(plain_error, msgspec.ValidationError):
-        raise malformed(value, plain_error)
-    fields = unwrap(value)
+def _decode_other(value: bytes, message: Message) -> Rating:
+    try:
+        wide = _decode_wide(value)
+        check(value)
+        if not _NAMES.with_capitals_in(value):
+            return Rating(*_of_wide(wide))
+    except (ValueError, RecursionError):
+        pass
+    fields = unwrap(message, _NAMES)
     if fields is None:
         raise InvalidRecord("the value is JSON null: a rating cannot be deleted")
     try:
-        return msgspec.convert(fields, Rating)
+        return _of_fields(fields)
     except msgspec.ValidationError as error:
         raise malformed(value, error) from None
+
+
+def _of_fields(fields: object) -> Rating:
+    if isinstance(fields, dict):
+        fields = {name: field for name, field in fields.items() if name in FIELDS}
+        for name in _IDS:
+            if isinstance(fields.get(name), str | float | dict):
+                fields[name] = whole_id(f"field {name}", fields[name])
+        for name in _NUMBERS:
+            if isinstance(fields.get(name), float | dict):
+                fields[name] = whole(f"field {name}", fields[name])
+    return msgspec.convert(fields, Rating)

@@ -1,8 +1,9 @@
 """The JSON that a Kafka value may hold, whatever wrapped it on its way.
 
 Kafka Connect's JSON converter wraps a record as ``{"schema": ..., "payload": ...}``, Avro's JSON encoding wraps
-every value of a union as ``{"int": 3}``, and ksqlDB writes column names in capitals. The typed decoders of this
-package read the plain form at once; what they refuse comes here to be made plain.
+every value of a union as ``{"int": 3}``, a CloudEvent has the record as ``data``, JSON Schema's serializers put a
+schema's id in front, and names come in any case. The typed decoders of this package read the plain form at once; what
+they refuse comes here to be made plain.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from records import cloud_event, frames
 from records.errors import (
     DecodeError,
     EmptyValue,
@@ -20,31 +22,24 @@ from records.errors import (
     UnsupportedFormat,
     explain,
 )
+from records.message import Message
+from records.names import Names
 
 MAX_BYTES = 1_000_000
 """The longest value that is decoded, in bytes. Kafka's own default limit on a message is 1 MiB; a longer value
 would be refused by the output topics, so it is turned away here, where the reason can be told."""
 
-_AVRO_FRAME = 0x00
-"""First byte of Confluent's wire format: then follow a 4-byte schema id and the Avro bytes."""
-
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _AVRO_PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 
 def check(value: bytes) -> None:
-    """Refuse bytes that cannot be a JSON record.
+    """Refuse a value that a typed decoder may have read, although it is too large, or not UTF-8 in unread fields.
 
     Raises:
-        EmptyValue, TooLarge, UnsupportedFormat, NotUtf8: and the message says what was found.
+        TooLarge, NotUtf8
     """
-    if not value:
-        raise EmptyValue("the value is empty")
     check_size(value)
-    if value[0] == _AVRO_FRAME:
-        raise UnsupportedFormat(
-            "the value is Avro with a schema registry's id (its first byte is 0x00), and JSON is read here: "
-            "is the schema registry set, and the topic's format auto or avro?"
-        )
     if not value.isascii():
         try:
             value.decode()
@@ -62,30 +57,38 @@ def check_size(value: bytes) -> None:
         raise TooLarge(f"the value has {len(value):,} bytes, more than the limit of {MAX_BYTES:,}")
 
 
-def unwrap(value: bytes) -> dict[str, Any] | None:
+def unwrap(message: Message, names: Names) -> dict[str, Any] | None:
     """Read any JSON form of a record into a plain dictionary with lower-case names.
 
     Returns:
         The record's fields; None for JSON null and for a null payload.
 
     Raises:
-        NotJson: the text does not parse.
-        InvalidRecord: it parses, but to something else than an object, or too deep an object.
+        DecodeError: the value is no JSON object, too deep an object, or one that has one of ``names`` twice.
     """
-    try:
-        document = msgspec.json.decode(value)
-    except (ValueError, RecursionError) as error:
-        raise malformed(value, error) from None
-    if isinstance(document, dict) and "payload" in document and document.keys() <= {"schema", "payload"}:
-        document = document["payload"]
+    value = message.value()
+    if not value:
+        raise EmptyValue("the value is empty")
+    return plain(_parse(value, message), names)
+
+
+def plain(document: Any, names: Names) -> dict[str, Any] | None:
+    """As ``unwrap``, of JSON that has been parsed.
+
+    Raises:
+        DecodeError
+    """
+    document = _payload(document)
+    if isinstance(document, dict) and cloud_event.is_cloud_event(document):
+        document = cloud_event.record(document)
     if document is None:
         return None
     if not isinstance(document, dict):
         raise InvalidRecord(f"the record must be an object, not {_name(document)}")
     try:
-        return {name.lower(): _plain(field) for name, field in document.items()}
+        return names.lowered({name: _plain(field, names) for name, field in document.items()})
     except RecursionError as error:
-        raise malformed(value, error) from None
+        raise malformed(b"", error) from None
 
 
 def malformed(value: bytes, error: Exception) -> DecodeError:
@@ -101,18 +104,55 @@ def malformed(value: bytes, error: Exception) -> DecodeError:
     return NotJson(f"the value is not JSON: {error}")
 
 
-def _plain(field: Any) -> Any:
+def _parse(value: bytes, message: Message) -> Any:
+    check_size(value)
+    try:
+        document = msgspec.json.decode(value.removeprefix(_BYTE_ORDER_MARK))
+        check(value)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise malformed(value, error) from None
+    except DecodeError:
+        raise
+    except ValueError as error:
+        framed = frames.unframed(value)
+        if framed is not None:
+            try:
+                document = msgspec.json.decode(framed)
+                check(framed)
+            except (ValueError, RecursionError):
+                pass  # Avro, or Protobuf
+            else:
+                return document
+        if reason := frames.recognised(value, message.headers()):
+            raise UnsupportedFormat(reason) from None
+        check(value)
+        raise malformed(value, error) from None
+    return document
+
+
+def _payload(document: Any) -> Any:
+    """What Kafka Connect's JSON converter wrapped."""
+    if isinstance(document, dict) and 0 < len(document) <= 2:
+        lowered = {name.lower(): field for name, field in document.items()}
+        if "payload" in lowered and lowered.keys() <= {"schema", "payload"}:
+            return lowered["payload"]
+    return document
+
+
+def _plain(field: Any, names: Names) -> Any:
     """Take an Avro union's wrapping off, and bring nested rows' names to lower case."""
     if not isinstance(field, dict):
         return field
     if len(field) == 1:
         ((branch, inner),) = field.items()
         if branch in _AVRO_PRIMITIVES or "." in branch:  # a record's branch is its full name
-            return _plain(inner)
-    return {name.lower(): _plain(inner) for name, inner in field.items()}
+            return _plain(inner, names)
+    return names.lowered({name: _plain(inner, names) for name, inner in field.items()})
 
 
 def _name(document: object) -> str:
+    if isinstance(document, str) and document.lstrip().startswith(("{", "[")):
+        return "text that holds JSON: it was encoded twice"
     return {list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}.get(
         type(document), "this"
     )

@@ -4,12 +4,13 @@ One at a time by fastavro, which reads everything; many at once by pyruhvro, whi
 Python: up to the finished record a rating takes 0.6 of the time that fastavro alone takes, a change in Debezium's
 envelope 0.3 (``python -m benchmarks avro``). It does not read recursive types, bytes and fixed; where a schema has
 these (decimals are bytes), or one message is broken, fastavro reads them all.
+
+Neither is given a logical type: a value that its logical type cannot hold must not stop a record in which nobody reads
+that field. The wanted fields are converted in ``schemas/logical.py``.
 """
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
-from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
@@ -18,24 +19,25 @@ import pyruhvro
 from fastavro import parse_schema, schemaless_reader
 from fastavro.schema import SchemaParseException, UnknownType
 
-from records.errors import MalformedAvro, UnsupportedFormat
+from records.errors import InvalidRecord, MalformedAvro, UnsupportedFormat
+from schemas.logical import Conversions, set_aside
 
 _ARROW_PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "string"})
+_NO_SCHEMA = ValueError, SchemaParseException, UnknownType, RecursionError, KeyError, TypeError, AttributeError
 _MILLISECONDS = frozenset({"timestamp-millis", "local-timestamp-millis"})
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class AvroReader:
     """Reads what was written with one schema.
 
-    Records become dictionaries with names in lower case (ksqlDB writes capitals); timestamps epoch milliseconds; whole
-    decimals integers.
+    Records become dictionaries with names in lower case (ksqlDB writes capitals); of wanted fields dates and timestamps
+    become epoch milliseconds, whole decimals integers. What other fields hold is unspecified.
 
     Args:
         name: Of the schema, for messages.
         schema: Its text.
         references: Texts of the schemas that it refers to, each after those that it refers to itself.
-        wanted: Names, in lower case, of the fields that ``read_all`` keeps, at any depth.
+        wanted: Names, in lower case, of the fields that are read, at any depth.
 
     Raises:
         UnsupportedFormat: the text is no Avro schema.
@@ -47,12 +49,15 @@ class AvroReader:
         named: dict[str, Any] = {}
         try:
             for reference in references:
-                parse_schema(json.loads(reference), named)
+                parse_schema(set_aside(json.loads(reference), wanted), named)
             parsed = json.loads(schema)
-            self._schema = parse_schema(parsed, named)
-            arrow = None if references else _for_arrow(parsed, wanted)
-        except (ValueError, SchemaParseException, UnknownType, RecursionError, KeyError, TypeError) as error:
+            self._schema = parse_schema(set_aside(parsed, wanted), named)
+            conversions = Conversions(named, wanted)
+            self._convert = conversions.of(self._schema)
+            arrow = None if references or conversions.twins else _for_arrow(parsed, wanted)
+        except _NO_SCHEMA as error:
             raise UnsupportedFormat(f"schema {name} is not an Avro schema: {error}") from None
+        self._twins = conversions.twins
         # pyruhvro makes a table, so of nothing but records.
         is_record = isinstance(arrow, dict) and arrow["type"] == "record"
         self._arrow = json.dumps(arrow) if is_record else None
@@ -62,13 +67,16 @@ class AvroReader:
 
         Raises:
             MalformedAvro: the bytes are not of this schema.
+            InvalidRecord: two wanted fields of the schema differ in case alone.
         """
+        if self._twins:
+            raise InvalidRecord(f"fields {self._twins[0]} and {self._twins[1]} differ in case alone")
         try:
             value = schemaless_reader(BytesIO(payload), self._schema, None)
+            return self._convert(value) if self._convert else value
         except Exception as error:  # fastavro raises what its innards raise
             reason = str(error) or type(error).__name__
             raise MalformedAvro(f"the bytes are not of schema {self.name}: {reason}") from None
-        return _plain(value)
 
     def read_all(self, payloads: list[bytes]) -> list[Any] | None:
         """Read many records at once, only their wanted fields; None where that cannot be done."""
@@ -146,17 +154,3 @@ def _without_logical_types(schema: Any, wanted: frozenset[str], *, is_wanted: bo
 
 def _only(schema: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: schema[name] for name in names if name in schema}
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name.lower(): _plain(inner) for name, inner in value.items()}
-        case datetime():
-            aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-            return (aware - _EPOCH) // timedelta(milliseconds=1)
-        case Decimal() if value == value.to_integral_value():
-            return int(value)
-        case list():
-            return [_plain(inner) for inner in value]
-    return value

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import Counter
 
@@ -29,6 +30,16 @@ _MAX_UNUSABLE = 10_000
 """So many answers of no are kept: bytes that are no Avro at all may begin with any id."""
 
 
+@dataclass(frozen=True)
+class JsonText:
+    """Stands for the reader of a JSON Schema: what was written with one is JSON."""
+
+    name: str
+
+
+Reader = AvroReader | JsonText
+
+
 class Schemas:
     """Readers by the id of their schema; safe between threads."""
 
@@ -36,7 +47,7 @@ class Schemas:
         """Take schemas from ``registry``; ``wanted`` as of ``AvroReader``."""
         self._registry = registry
         self._wanted = wanted
-        self._known: dict[SchemaId, AvroReader | DecodeError] = {}
+        self._known: dict[SchemaId, Reader | DecodeError] = {}
         self._ready_frames: set[bytes] = set()
         self._asked: dict[SchemaId, threading.Event] = {}
         self._unusable: deque[SchemaId] = deque()
@@ -45,7 +56,7 @@ class Schemas:
         self._wishes: queue.SimpleQueue[SchemaId] = queue.SimpleQueue()
         self._is_away = False
 
-    def reader(self, schema: SchemaId) -> AvroReader:
+    def reader(self, schema: SchemaId) -> Reader:
         """The reader of a schema.
 
         Raises:
@@ -81,7 +92,7 @@ class Schemas:
         waiting = [framed for framed in found if framed and self._fetch(framed.schema) is None]
         return bool(waiting)
 
-    def _fetch(self, schema: SchemaId) -> AvroReader | DecodeError | None:
+    def _fetch(self, schema: SchemaId) -> Reader | DecodeError | None:
         """Have a schema fetched; what became of it, if that is known soon."""
         with self._lock:
             if schema in self._known:
@@ -112,7 +123,7 @@ class Schemas:
                 self._asked.pop(schema).set()
             _fetched.labels("unusable" if isinstance(found, DecodeError) else "fetched").inc()
 
-    def _insist(self, schema: SchemaId) -> AvroReader | DecodeError:
+    def _insist(self, schema: SchemaId) -> Reader | DecodeError:
         """Ask for a schema until there is an answer."""
         pause = _FIRST_RETRY_SECONDS
         while True:
@@ -131,14 +142,16 @@ class Schemas:
                 self._is_away = False
                 return reader
 
-    def _ask(self, schema: SchemaId) -> AvroReader | DecodeError:
+    def _ask(self, schema: SchemaId) -> Reader | DecodeError:
         try:
             found = self._registry.schema(schema)
         except NoSchemaError:
             return UnknownSchema(f"the schema registry knows no schema {schema}")
         name = f"{schema} (subject {', '.join(found.subjects)})" if found.subjects else str(schema)
+        if found.kind == "JSON":
+            return JsonText(name)
         if found.kind != "AVRO":
-            return UnsupportedFormat(f"schema {name} is {found.kind}; of a schema registry's kinds only AVRO is read")
+            return UnsupportedFormat(f"schema {name} is {found.kind}; of its kinds only AVRO and JSON are read")
         try:
             return AvroReader(name, found.text, found.references, self._wanted)
         except UnsupportedFormat as error:

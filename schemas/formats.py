@@ -8,11 +8,12 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from records.decoder import ALONE, Alone, Decoder
-from records.errors import DecodeError, InvalidRecord, UnsupportedFormat, explain
+from records.errors import DecodeError, InvalidRecord, MalformedAvro, UnknownSchema, UnsupportedFormat, explain
+from records.frames import apicurio
 from records.message import Message
 from records.unwrap import MAX_BYTES, check_size
 from schemas.avro import AvroReader
-from schemas.cache import Schemas
+from schemas.cache import JsonText, Schemas
 from schemas.wire import FRAME, FRAME_BYTES, carry_guids, framed_key, framed_value
 
 T = TypeVar("T")
@@ -69,14 +70,26 @@ class _Reading(Generic[T]):
                 raise UnsupportedFormat("the value is not Avro with a schema registry's id or GUID")
             return self.json(message)
         check_size(value)
-        reader = self.schemas.reader(framed.schema)
-        fields = reader.read(framed.payload)
+        try:
+            reader = self.schemas.reader(framed.schema)
+            if isinstance(reader, JsonText):
+                return self._json_text(message, framed.payload, reader)
+            fields = reader.read(framed.payload)
+        except (UnknownSchema, MalformedAvro):
+            if reason := apicurio(value, message.headers()):
+                raise UnsupportedFormat(reason) from None
+            raise
         try:
             return self.avro.one(message, fields)
         except msgspec.ValidationError as error:
             raise _mismatch(explain(error), reader) from None
         except InvalidRecord as error:
             raise _mismatch(str(error), reader) from None
+
+    def _json_text(self, message: Message, text: bytes, reader: JsonText) -> T | None:
+        if self.form == "avro":
+            raise UnsupportedFormat(f"the value is JSON with schema {reader.name}, not Avro")
+        return self.json(_WithValue(message, text))
 
     def many(self, messages: Sequence[Message]) -> Sequence[T | Literal[Alone.ALONE] | None] | None:
         by_schema: defaultdict[bytes, list[int]] = defaultdict(list)
@@ -103,7 +116,10 @@ class _Reading(Generic[T]):
         if self.keyed:
             lot = [_WithJsonKey(message, self.schemas) for message in lot]
         try:
-            values = self.schemas.reader(schema).read_all([message.value()[FRAME_BYTES:] for message in lot])  # type: ignore[index]
+            reader = self.schemas.reader(schema)
+            if isinstance(reader, JsonText):
+                return
+            values = reader.read_all([message.value()[FRAME_BYTES:] for message in lot])  # type: ignore[index]
             if values is None:
                 return
             records = self.avro.many(lot, values)
@@ -113,14 +129,17 @@ class _Reading(Generic[T]):
             found[index] = record
 
 
-class _WithJsonKey:
-    """A message whose key, where that is Avro, is given as JSON."""
+class _Changed:
+    """A message, of which a part is given otherwise."""
 
     # There is one for each message, and of most nothing is asked: so what it passes on is not bound beforehand.
-    __slots__ = ("_message", "_schemas")
+    __slots__ = ("_message",)
 
-    def __init__(self, message: Message, schemas: Schemas) -> None:
-        self._message, self._schemas = message, schemas
+    def __init__(self, message: Message) -> None:
+        self._message = message
+
+    def key(self) -> bytes | None:
+        return self._message.key()
 
     def value(self) -> bytes | None:
         return self._message.value()
@@ -137,11 +156,34 @@ class _WithJsonKey:
     def timestamp(self) -> tuple[int, int]:
         return self._message.timestamp()
 
+
+class _WithValue(_Changed):
+    """A message of another value."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, message: Message, value: bytes) -> None:
+        super().__init__(message)
+        self._value = value
+
+    def value(self) -> bytes | None:
+        return self._value
+
+
+class _WithJsonKey(_Changed):
+    """A message whose key, where that is Avro, is given as JSON."""
+
+    __slots__ = ("_schemas",)
+
+    def __init__(self, message: Message, schemas: Schemas) -> None:
+        self._message, self._schemas = message, schemas
+
     def key(self) -> bytes | None:
         framed = framed_key(self._message)
         if framed is None:
             return self._message.key()
-        return msgspec.json.encode(self._schemas.reader(framed.schema).read(framed.payload))
+        reader = self._schemas.reader(framed.schema)
+        return framed.payload if isinstance(reader, JsonText) else msgspec.json.encode(reader.read(framed.payload))
 
 
 def _mismatch(reason: str, reader: AvroReader) -> InvalidRecord:

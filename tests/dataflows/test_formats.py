@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from dataflows.formats import of_ratings
+from dataflows.formats import of_customers, of_ratings
 from embedded.generate.avro import encoder
-from records import rating
+from records import customer, rating
+from records.customer import Customer
 from records.decoder import ALONE, Decoder
 from records.errors import DecodeError
 from records.message import Message
@@ -152,6 +153,95 @@ def test_what_each_format_takes(double: RegistryDouble, schemas: Schemas) -> Non
     assert str(decoded(decoder(schemas, "avro"), of_json)).startswith("UnsupportedFormat: the value is not Avro")
     for some in (decoder(schemas, "json"), decoder(None)):
         assert str(decoded(some, of_avro)).startswith("UnsupportedFormat: the value is Avro")
+
+
+def test_json_with_a_schema(double: RegistryDouble, schemas: Schemas) -> None:
+    number = double.add("JSON", '{"type": "object"}')
+    framed = message(frame(number, to_json(ROW)))
+    by_guid = message(to_json(ROW), headers=[("__value_schema_id", b"\x01" + double.guid(number).bytes)])
+    for some in decoder(schemas), decoder(schemas, "json"), decoder(None):
+        assert decoded(some, framed) == decoded(some, message(to_json(ROW)))
+    assert decoded(decoder(schemas), by_guid) == decoded(decoder(schemas), message(to_json(ROW)))
+    refused = decoded(decoder(schemas, "avro"), framed)
+    assert refused == f"UnsupportedFormat: the value is JSON with schema {number}, not Avro"
+    broken = decoded(decoder(schemas), message(frame(number, b"{")))
+    assert str(broken).startswith("NotJson: the value is not JSON: unexpected end")
+
+
+def test_a_key_with_a_schema_of_json(double: RegistryDouble) -> None:
+    number = double.add("JSON", '{"type": "object"}')
+    customers = of_customers("auto", Schemas(Registry(double.url), customer.FIELDS))
+    for key in b'{"id":1}', b"1", b'"1"':
+        change = customers.one(message(None, frame(number, key)))
+        assert change is not None
+        assert (change.id, change.customer) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "fragment"),
+    [
+        (b"\x00" + (1).to_bytes(8, "big") + b"\x02\x0e", None, "a schema's id of eight bytes, as Apicurio's"),
+        (b"\x02\x0e\x00", [("apicurio.value.globalId", bytes(8))], "in Apicurio's header apicurio.value.globalId"),
+        (b"\x00\x00\x00\xff\xff\x02", [("apicurio.value.contentId", bytes(8))], "header apicurio.value.contentId"),
+        (b"\x03\x00" + bytes(16) + b"\x02\x0e", None, "AWS Glue's schema registry"),
+    ],
+)
+def test_other_registries_are_named(
+    schemas: Schemas, value: bytes, headers: list[tuple[str, bytes]] | None, fragment: str
+) -> None:
+    refused = str(decoded(decoder(schemas), message(value, headers=headers)))
+    assert refused.startswith("UnsupportedFormat")
+    assert fragment in refused
+
+
+@pytest.mark.parametrize("kind", ["double", "float", ["null", "double"]])
+def test_whole_numbers_as_floats(double: RegistryDouble, schemas: Schemas, kind: Any) -> None:
+    kinds = dict.fromkeys(("rating_id", "user_id", "stars"), kind)
+    found = decoded(decoder(schemas), message(avro(double, kinds, {"rating_id": 1.0, "user_id": 7.0, "stars": 2.0})))
+    assert isinstance(found, Rating)
+    assert [(type(n), n) for n in (found.rating_id, found.user_id, found.stars)] == [(int, 1), (int, 7), (int, 2)]
+
+
+def test_fields_of_mixed_case(double: RegistryDouble, schemas: Schemas) -> None:
+    kinds = {"Rating_Id": "long", "USER_ID": "long", "Stars": "int"}
+    values = {"Rating_Id": 1, "USER_ID": 7, "Stars": 2}
+    found = decoded(decoder(schemas), message(avro(double, kinds, values)))
+    assert isinstance(found, Rating)
+    assert (found.rating_id, found.user_id, found.stars) == (1, 7, 2)
+    twins = decoded(decoder(schemas), message(avro(double, {**kinds, "stars": "int"}, {**values, "stars": 3})))
+    assert twins == "InvalidRecord: fields Stars and stars differ in case alone"
+
+
+@pytest.mark.parametrize("many", [1, 600])
+def test_an_unread_column_stops_no_customer(double: RegistryDouble, many: int) -> None:
+    customers = of_customers("auto", Schemas(Registry(double.url), customer.FIELDS))
+    kinds = {"id": "long", "first_name": ["null", "string"], "born": {"type": "int", "logicalType": "date"}}
+    number = Registry(double.url).register(uuid.uuid4().hex, json.dumps(schema(**kinds)))
+    raw = encoder(json.dumps(schema(**{**kinds, "born": "int"})))
+    rows = [{"id": one, "first_name": "A", "born": 2**31 - 1 if one % 2 else 0} for one in range(many)]
+    messages = [message(frame(number, raw(row))) for row in rows]
+    found = [customers.one(one) for one in messages]
+    assert [change and change.id for change in found] == list(range(many))
+    assert customers.many(messages) == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        ("string", "__debezium_unavailable_value"),
+        ("bytes", b"__debezium_unavailable_value"),
+        ({"type": "array", "items": "string"}, ["__debezium_unavailable_value"]),
+    ],
+)
+def test_a_value_that_was_not_sent(double: RegistryDouble, kind: Any, column: Any) -> None:
+    customers = of_customers("auto", Schemas(Registry(double.url), customer.FIELDS))
+    value = avro(
+        double, {"id": "long", "first_name": "string", "email": kind}, {"id": 1, "first_name": "A", "email": column}
+    )
+    change = customers.one(message(value))
+    assert change is not None
+    assert (change.customer, change.untold) == (Customer("A", None, "A", None, None, None), ("email",))
+    assert (customers.many([message(value)]) or [ALONE])[0] in (ALONE, change)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ from operators.decode import Loaded
 from operators.join import Join, TableJoin, Unmatched, join_table
 from records import customer
 from records.customer import Customer, CustomerChange
-from records.log_position import is_stale
+from records.version import Version, advance, is_stale
 from tests.records.debezium import SENT
+from tests.records.messages import message
 
 START = datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 GRACE = timedelta(seconds=5)
@@ -39,13 +40,19 @@ class Change(NamedTuple):
     customer: int | None
     name: str | None
     version: int | None = None
+    untold: tuple[str, ...] = ()
 
 
-Found = tuple[int | None, str | None] | tuple[int | None, str | None, int]
+Found = (
+    tuple[int | None, str | None]
+    | tuple[int | None, str | None, int | None]
+    | tuple[int | None, str | None, int | None, tuple[str, ...]]
+)
 Joined = tuple[int, str | None]
 Item = tuple[bool, Any]
 
 step_ids: Iterator[str] = (f"join_{number}" for number in count())
+customer_step = next(step_ids)
 
 
 def orders(*numbers_and_customers: tuple[int, int]) -> Item:
@@ -115,6 +122,11 @@ class Bench:
     def stale(self) -> float | None:
         return REGISTRY.get_sample_value("join_stale_changes_total", {"step": self.step})
 
+    def untold(self) -> dict[str, float | None]:
+        name = "join_untold_columns_total"
+        outcomes = "kept", "null"
+        return {one: REGISTRY.get_sample_value(name, {"step": self.step, "outcome": one}) for one in outcomes}
+
     def gauge(self, name: str) -> float | None:
         return REGISTRY.get_sample_value(name, {"step": self.step})
 
@@ -126,12 +138,14 @@ def an_order_join(
     max_deleted: int = 100,
     on_loaded: Callable[[], None] = lambda: None,
     clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
-) -> Join[Order, Change, str, int, Joined]:
+) -> Join[Order, Change, str, int | None, Joined]:
     return Join(
         record_type=Order,
         key=attrgetter("customer"),
-        change=itemgetter(0, 1, 2),
-        stale=lambda known, new: new < known,
+        change=itemgetter(0, 1, 2, 3),
+        stale=lambda known, new: known is not None and new is not None and new < known,
+        advance=lambda known, new: known if new is None else new,
+        complete=lambda known, name, untold: f"{known or '?'}+{name}-{','.join(untold)}",
         combine=lambda order, name: (order.number, name),
         grace=grace,
         unmatched=unmatched,
@@ -322,27 +336,32 @@ def test_a_truncate_without_version_keeps_to_the_limit() -> None:
     assert the_table(bench) == {0: "a"}
 
 
+def a_customer_join() -> TableJoin[Order, CustomerChange, Customer, Version, tuple[int, Customer | None]]:
+    return TableJoin(
+        customer_step,
+        Join(
+            record_type=Order,
+            key=attrgetter("customer"),
+            change=attrgetter("id", "customer", "version", "untold"),
+            stale=is_stale,
+            advance=advance,
+            complete=customer.completed,
+            combine=lambda order, row: (order.customer, row),
+            grace=GRACE,
+            unmatched="drop",
+        ),
+        None,
+    )
+
+
 @pytest.mark.parametrize("config", ["raw", "rawschema"])
 def test_what_debezium_sends_again_brings_no_old_customer_back(config: str) -> None:
     found = [customer.decode(sent.message()) for sent in SENT if sent.config == config]
     sent = [change for change in found if change is not None]
     ids = sorted({change.id for change in sent if change.id is not None})
-    step = next(step_ids)
     for begin in range(len(sent)):
         for end in range(begin + 1, len(sent) + 1):
-            join: TableJoin[Order, CustomerChange, Customer, bytes, tuple[int, Customer | None]] = TableJoin(
-                step,
-                Join(
-                    record_type=Order,
-                    key=attrgetter("customer"),
-                    change=attrgetter("id", "customer", "position"),
-                    stale=is_stale,
-                    combine=lambda order, row: (order.customer, row),
-                    grace=GRACE,
-                    unmatched="drop",
-                ),
-                None,
-            )
+            join = a_customer_join()
             join.on_batch([loaded(), (True, Batch(sent[:end]))])
             everyone = False, Batch(Order(number, number) for number in ids)
             before = dict(one for out in join.on_batch([everyone])[0] for one in out.joined)
@@ -351,6 +370,56 @@ def test_what_debezium_sends_again_brings_no_old_customer_back(config: str) -> N
                 # A tombstone stands nowhere in the log: for a moment it may delete a customer who is there again.
                 assert now.items() <= before.items()
             assert now == before
+
+
+@pytest.mark.parametrize("new_partition", [0, 1])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_keys_that_moved_between_partitions_have_their_newer_row(new_partition: int, order: tuple[int, int]) -> None:
+    def written(partition: int) -> list[CustomerChange | None]:
+        name, timestamp = ("new", 2_000) if partition == new_partition else ("old", 1_000)
+        rows = (f'{{"id":{number},"first_name":"{name}"}}'.encode() for number in range(200))
+        return [customer.decode(message(row, partition=partition, timestamp=timestamp)) for row in rows]
+
+    join = a_customer_join()
+    for partition in order:
+        join.on_batch([(True, Batch(written(partition)))])
+    everyone = False, Batch(Order(number, number) for number in range(200))
+    out, _ = join.on_batch([loaded(), everyone])
+    assert [row and row.first_name for one in out for _, row in one.joined] == ["new"] * 200
+
+
+# Rows that do not tell all.
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "kept", "null"),
+    [
+        pytest.param([(1, "a"), (1, "b", None, ("x",))], {1: "a+b-x"}, 1, 0, id="a row is known"),
+        pytest.param([(1, "b", None, ("x",))], {1: "?+b-x"}, 0, 1, id="no row is known"),
+        pytest.param([(2, "a"), (1, "b", None, ("x",))], {1: "?+b-x", 2: "a"}, 0, 1, id="another row is known"),
+        pytest.param([(1, "a"), (1, "b", None, ("x", "y"))], {1: "a+b-x,y"}, 2, 0, id="two columns"),
+        pytest.param(
+            [(1, "a"), (1, "b", None, ("x",)), (1, "c", None, ("y",))], {1: "a+b-x+c-y"}, 2, 0, id="one after another"
+        ),
+        pytest.param([(1, "a"), (1, None), (1, "b", None, ("x",))], {1: "?+b-x"}, 0, 1, id="deleted"),
+        pytest.param([(1, "a"), (None, None), (1, "b", None, ("x",))], {1: "?+b-x"}, 0, 1, id="truncated"),
+        pytest.param([(1, "a", 2), (1, "b", 1, ("x",))], {1: "a"}, 0, 0, id="stale"),
+        pytest.param([(1, "a"), (1, "b", None, ("x",)), (1, "c")], {1: "c"}, 1, 0, id="replaced"),
+    ],
+)
+@pytest.mark.parametrize("when", ["before loading", "after loading", "one by one"])
+def test_what_a_row_does_not_tell_is_as_it_was(
+    found: list[Found], expected: dict[int, str], kept: int, null: int, when: str
+) -> None:
+    bench = after_changes(found, when)
+    assert the_table(bench) == expected
+    assert bench.untold() == {"kept": kept, "null": null}
+
+
+def test_a_held_order_meets_the_completed_row() -> None:
+    bench = Bench(loaded(), changes((1, "a"), (1, None)), orders((10, 1), (11, 2)))
+    assert bench.give(changes((1, "b", None, ("x",)))) == [(10, "?+b-x")]
+    assert bench.give(changes((1, "c", None, ("y",))), orders((12, 1))) == [(12, "?+b-x+c-y")]
 
 
 # Waiting.

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedded.generate.avro import encoder
-from records.errors import MalformedAvro, UnsupportedFormat
+from records.errors import InvalidRecord, MalformedAvro, UnsupportedFormat
 from schemas.avro import AvroReader
 
 ALL = frozenset({"a", "b", "c"})
@@ -54,6 +54,8 @@ MS = 1_528_800_546_808
         ({"type": "long", "logicalType": "timestamp-micros"}, MS * 1000 + 999, MS),
         ({"type": "long", "logicalType": "local-timestamp-millis"}, MS, MS),
         ({"type": "bytes", "logicalType": "decimal", "precision": 20}, Decimal(42), 42),
+        ({"type": "int", "logicalType": "time-millis"}, 7, 7),
+        ({"type": "string", "logicalType": "date"}, "text", "text"),
         ({"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 2}, Decimal("1.25"), Decimal("1.25")),
         ("bytes", b"\x00\xff", b"\x00\xff"),
         ({"type": "fixed", "name": "F", "size": 2}, b"ab", b"ab"),
@@ -127,6 +129,100 @@ def test_a_schema_that_refers_to_others() -> None:
     assert some.read_all([out.getvalue()]) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "raw", "value", "plain"),
+    [
+        # A type, the type without its logical type, what was written, and what is read.
+        ({"type": "long", "logicalType": "timestamp-nanos"}, "long", MS * 1_000_000 + 999, MS),
+        ({"type": "long", "logicalType": "local-timestamp-micros"}, "long", -1, -1),
+        ({"type": "long", "logicalType": "timestamp-micros"}, "long", 2**63 - 1, (2**63 - 1) // 1000),
+        ({"type": "long", "logicalType": "timestamp-micros"}, "long", -(2**63), -(2**63) // 1000),
+        ({"type": "long", "logicalType": "timestamp-millis"}, "long", 2**63 - 1, 2**63 - 1),
+        ({"type": "int", "logicalType": "date"}, "int", 17_694, 17_694 * 86_400_000),
+        ({"type": "int", "logicalType": "date"}, "int", 2**31 - 1, (2**31 - 1) * 86_400_000),
+        (["string", "null", {"type": "int", "logicalType": "date"}], ["string", "null", "int"], 1, 86_400_000),
+        (["boolean", {"type": "int", "logicalType": "date"}], ["boolean", "int"], True, True),
+        ({"type": "array", "items": {"type": "int", "logicalType": "date"}}, None, [1], [86_400_000]),
+        ({"type": "string", "logicalType": "uuid"}, "string", "no UUID", "no UUID"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 4}, "bytes", b"", 0),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 4}, "bytes", b"\xff", -1),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 1}, "bytes", b"\x0f", Decimal("1.5")),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 10**9}, "bytes", b"\x01", b"\x01"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": -1}, "bytes", b"\x01", b"\x01"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": "2"}, "bytes", b"\x01", b"\x01"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 4}, "bytes", b"\x01" * 5000, b"\x01" * 5000),
+    ],
+)
+def test_any_value_of_a_wanted_logical_type(kind: Any, raw: Any, value: Any, plain: Any) -> None:
+    payload = write(record(a=raw or {"type": "array", "items": "int"}), {"a": value})
+    found = reader(record(a=kind)).read(payload)
+    assert (found, type(found["a"])) == ({"a": plain}, type(plain))
+    assert reader(record(a=kind)).read_all([payload]) in (None, [{"a": plain}])
+
+
+def test_fields_that_differ_in_case_alone() -> None:
+    schema = record(b="long", a="long", A="long")
+    payload = write(schema, {"a": 5, "A": 5, "b": 5})
+    some = reader(schema)
+    assert some.read_all([payload]) is None
+    with pytest.raises(InvalidRecord, match="fields a and A differ in case alone"):
+        some.read(payload)
+    unread = record(b="long", z="long", Z="long")
+    assert reader(unread).read(write(unread, {"b": 5, "z": 5, "Z": 5}))["b"] == 5
+
+
+HOSTILE: list[tuple[Any, Any, Any]] = [
+    # A column's type, the type without its logical type, and a value that the logical type cannot hold.
+    ({"type": "int", "logicalType": "date"}, "int", 2**31 - 1),
+    ({"type": "int", "logicalType": "date"}, "int", -(2**31)),
+    ({"type": "int", "logicalType": "time-millis"}, "int", -1),
+    ({"type": "long", "logicalType": "time-micros"}, "long", 2**62),
+    *(
+        ({"type": "long", "logicalType": f"{local}timestamp-{unit}"}, "long", value)
+        for local in ("", "local-")
+        for unit in ("millis", "micros", "nanos")
+        for value in (2**63 - 1, -(2**63))
+    ),
+    ({"type": "string", "logicalType": "uuid"}, "string", "no UUID"),
+    ({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}, "bytes", b"\x7f" * 40),
+    ({"type": "bytes", "logicalType": "decimal", "precision": 2, "scale": 9}, "bytes", b"\x01"),
+    ({"type": "bytes", "logicalType": "decimal"}, "bytes", b""),
+    (
+        {"type": "fixed", "name": "D", "size": 12, "logicalType": "duration"},
+        {"type": "fixed", "name": "D", "size": 12},
+        b"\xff" * 12,
+    ),
+    ("string", "bytes", b"\xff\xfe"),
+    ({"type": "string", "avro.java.string": "String"}, "bytes", b"\xff\xfe"),
+]
+NESTINGS: dict[str, tuple[Any, Any]] = {
+    "plain": (lambda kind: kind, lambda value: value),
+    "a union": (lambda kind: ["null", kind], lambda value: value),
+    "a list": (lambda kind: {"type": "array", "items": kind}, lambda value: [value]),
+    "a map": (lambda kind: {"type": "map", "values": kind}, lambda value: {"k": value}),
+    "a record": (lambda kind: {**record(y=kind), "name": "Z"}, lambda value: {"y": value}),
+}
+
+
+@pytest.mark.parametrize("nesting", NESTINGS)
+@pytest.mark.parametrize("beside", ["long", "decimal"])
+@pytest.mark.parametrize("hostile", HOSTILE, ids=[f"{number}" for number, _ in enumerate(HOSTILE)])
+def test_an_unread_column_stops_nothing(hostile: tuple[Any, Any, Any], beside: str, nesting: str) -> None:
+    kind, raw, value = hostile
+    wrap_type, wrap = NESTINGS[nesting]
+    of_c: dict[str, tuple[Any, str, Any]] = {
+        "long": ("long", "long", 5),
+        "decimal": ({"type": "bytes", "logicalType": "decimal", "precision": 9}, "bytes", b"\x05"),
+    }
+    c, raw_c, five = of_c[beside]
+    some = reader(record(z=wrap_type(kind), a="long", c=["null", c]))
+    written = record(z=wrap_type(raw), a="long", c=["null", raw_c])
+    payloads = [write(written, {"z": wrap(value), "a": number, "c": five}) for number in range(3)]
+    expected = [{"a": number, "c": 5} for number in range(3)]
+    assert [kept(some.read(payload)) for payload in payloads] == expected
+    assert some.read_all(payloads) in (None, expected)
+
+
 FLAT = record(a="long", b="string")
 GOOD = write(FLAT, {"a": 5, "b": "hey"})
 
@@ -192,6 +288,24 @@ def test_many_at_once_are_read_as_one_by_one(data: st.DataObject) -> None:
     payloads = [write(schema, value) for value in data.draw(st.lists(values, min_size=1, max_size=4))]
     some = reader(schema)
     assert some.read_all(payloads) in (None, [kept(some.read(payload)) for payload in payloads])
+
+
+@given(st.data())
+def test_hostile_columns_that_nobody_reads_change_nothing(data: st.DataObject) -> None:
+    schema, values = data.draw(schemas())
+    columns = data.draw(st.lists(st.sampled_from(HOSTILE), min_size=1, max_size=3, unique_by=lambda one: str(one[0])))
+    fields, written, added = list(schema["fields"]), list(schema["fields"]), {}
+    for number, (kind, raw, value) in enumerate(columns):
+        at, name = data.draw(st.integers(0, len(fields))), f"h{number}"
+        fields.insert(at, {"name": name, "type": kind})
+        written.insert(at, {"name": name, "type": raw})
+        added[name] = value
+    rows = data.draw(st.lists(values, min_size=1, max_size=4))
+    payloads = [write({**schema, "fields": written}, {**row, **added}) for row in rows]
+    some, plain = reader({**schema, "fields": fields}), reader(schema)
+    expected = [kept(plain.read(write(schema, row))) for row in rows]
+    assert [kept(some.read(payload)) for payload in payloads] == expected
+    assert some.read_all(payloads) in (None, expected)
 
 
 @given(st.lists(st.binary(max_size=24), max_size=4))

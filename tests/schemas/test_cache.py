@@ -9,9 +9,10 @@ from confluent_kafka import Message
 
 from records.errors import UnknownSchema, UnsupportedFormat
 from schemas import cache
-from schemas.cache import SchemaNotThereError, Schemas
+from schemas.avro import AvroReader
+from schemas.cache import JsonText, SchemaNotThereError, Schemas
 from schemas.registry import Registry
-from schemas.wire import frame
+from schemas.wire import SchemaId, frame
 from tests.records.messages import message
 from tests.schemas.double import RegistryDouble
 
@@ -36,13 +37,19 @@ def framed(number: int, key: int | None = None) -> Message:
     return message(frame(number, b"\x02"), None if key is None else frame(key, b"\x02"))  # type: ignore[return-value]
 
 
+def avro_reader(schemas: Schemas, schema: SchemaId) -> AvroReader:
+    found = schemas.reader(schema)
+    assert isinstance(found, AvroReader)
+    return found
+
+
 def test_a_schema_is_fetched_once(double: RegistryDouble, schemas: Schemas) -> None:
     number = Registry(double.url).register("s-value", TEXT)
     before = double.requests
     assert not schemas.unready([framed(number)] * 3)
     asked = double.requests
     assert asked - before == 2  # the schema and its subjects
-    assert schemas.reader(number).read(b"\x02") == {"a": 1}
+    assert avro_reader(schemas, number).read(b"\x02") == {"a": 1}
     assert schemas.reader(number).name == f"{number} (subject s-value)"
     assert not schemas.unready([framed(number)] * 3)
     assert double.requests == asked
@@ -52,7 +59,7 @@ def test_by_guid(double: RegistryDouble, schemas: Schemas) -> None:
     guid = double.guid(Registry(double.url).register("s-value", TEXT))
     of_guid = message(b"\x02", headers=[("__value_schema_id", b"\x01" + guid.bytes)])
     assert not schemas.unready([of_guid])
-    assert schemas.reader(guid).read(b"\x02") == {"a": 1}
+    assert avro_reader(schemas, guid).read(b"\x02") == {"a": 1}
 
 
 def test_json_and_what_has_no_value_is_always_ready(double: RegistryDouble, schemas: Schemas) -> None:
@@ -67,8 +74,14 @@ def test_an_unknown_id_and_another_kind_are_told_and_do_not_wait(double: Registr
     assert not schemas.unready([framed(99), framed(other)])
     with pytest.raises(UnknownSchema, match="99"):
         schemas.reader(99)
-    with pytest.raises(UnsupportedFormat, match="PROTOBUF"):
+    with pytest.raises(UnsupportedFormat, match="PROTOBUF; of its kinds only AVRO and JSON are read"):
         schemas.reader(other)
+
+
+def test_a_schema_of_json(double: RegistryDouble, schemas: Schemas) -> None:
+    number = double.add("JSON", "{}")
+    assert not schemas.unready([framed(number)])
+    assert schemas.reader(number) == JsonText(str(number))
 
 
 def test_while_the_registry_is_away_only_messages_of_new_schemas_wait(double: RegistryDouble, schemas: Schemas) -> None:
@@ -82,7 +95,7 @@ def test_while_the_registry_is_away_only_messages_of_new_schemas_wait(double: Re
     assert schemas.unready_values(some) == [1]
     with pytest.raises(SchemaNotThereError):
         schemas.reader(new)
-    assert schemas.reader(old).read(b"\x02") == {"a": 1}
+    assert avro_reader(schemas, old).read(b"\x02") == {"a": 1}
     began = time.monotonic()
     schemas.unready(some)
     assert time.monotonic() - began < 0.5  # it is patient only the first time

@@ -1,0 +1,41 @@
+"""The placeholder that Debezium sends in place of a value that the database did not send.
+
+PostgreSQL leaves out the values of large columns that a change did not touch (TOAST). The placeholder is set by the
+connector's ``unavailable.value.placeholder``.
+"""
+
+from base64 import b64encode, urlsafe_b64encode
+from typing import Any
+
+
+def spellings(placeholder: str) -> frozenset[str]:
+    """The placeholder as columns of text and of bytes have it: as it is, in Base64 and in hexadecimal digits.
+
+    Args:
+        placeholder: As the connector's setting has it; ``hex:`` may stand before hexadecimal digits.
+
+    Raises:
+        ValueError: those digits are none.
+    """
+    octets = bytes.fromhex(placeholder[4:]) if placeholder.startswith("hex:") else placeholder.encode()
+    return frozenset(
+        [octets.decode(errors="replace"), b64encode(octets).decode(), urlsafe_b64encode(octets).decode(), octets.hex()]
+    )
+
+
+UNAVAILABLE = spellings("__debezium_unavailable_value")
+"""By the connectors' default."""
+
+
+def as_text(column: Any, unavailable: frozenset[str]) -> Any:
+    """The placeholder as text, where a column of bytes, a list or a map holds it; any other value as it is."""
+    if isinstance(column, bytes):
+        text = column.decode(errors="replace")
+        return text if text in unavailable else column
+    if isinstance(column, dict | list) and column:
+        elements = [*column, *column.values()] if isinstance(column, dict) else column
+        if all(isinstance(element, int) and 0 <= element < 256 for element in elements):
+            return as_text(bytes(elements), unavailable)
+        if all(isinstance(element, str) and element in unavailable for element in elements):
+            return next(iter(elements))
+    return column
