@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from records.index_names import LONGEST, IndexNames, rivals
 
 _SECRET = re.compile(r"password|secret|token|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
 
@@ -56,11 +58,17 @@ def _no_protobuf(value: object) -> object:
     return value
 
 
+def _fits(name: str) -> str:
+    if any(len(shape) > LONGEST for shape in IndexNames(name).shapes()):
+        raise ValueError(f"must give names of at most {LONGEST} characters")
+    return name
+
+
 Format = Annotated[Literal["auto", "json", "avro"], BeforeValidator(_no_protobuf)]
 Words = Annotated[list[str], NoDecode, BeforeValidator(_words)]
 Pattern = Annotated[re.Pattern[str], NoDecode, BeforeValidator(_pattern)]
 # Elasticsearch's rules for names; date directives beside.
-IndexName = Annotated[str, Field(pattern=r"^([a-z0-9]|%[YmdH])([a-z0-9._+-]|%[YmdH]){0,199}$")]
+IndexName = Annotated[str, Field(pattern=r"^([a-z0-9]|%[YmdH])([a-z0-9._+-]|%[YmdH]){0,199}$"), AfterValidator(_fits)]
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
@@ -228,7 +236,9 @@ class Search(_Settings):
     api_key: SecretStr | None = Field(None, alias="ELASTICSEARCH_API_KEY", description="an API key, as Kibana shows it")
     username: str | None = Field(None, alias="ELASTICSEARCH_USERNAME", description="user, without an API key")
     password: SecretStr | None = Field(None, alias="ELASTICSEARCH_PASSWORD", description="and password")
-    ca_certs: str | None = Field(None, alias="ELASTICSEARCH_CA_CERTS", description="file of the authority, for TLS")
+    ca_certs: FilePath | None = Field(
+        None, alias="ELASTICSEARCH_CA_CERTS", description="file of the authority, for TLS"
+    )
     index: IndexName = Field(
         "ratings-enriched",
         alias="ELASTICSEARCH_INDEX",
@@ -274,6 +284,29 @@ class Search(_Settings):
         ge=0,
         description="a document is sent again so often, and is a dead letter then; not set: without end",
     )
+
+    @property
+    def indices(self) -> dict[str, str]:
+        """The names of the indices that are written, by their variables."""
+        fields = ("index", "alerts_index", "ratings_index")
+        return {str(type(self).model_fields[field].alias): name for field in fields if (name := getattr(self, field))}
+
+    @model_validator(mode="after")
+    def _are_different(self) -> "Search":
+        variables, names = list(self.indices), list(self.indices.values())
+        found = rivals([IndexNames(name) for name in names], data_stream=self.target == "data-stream")
+        if found:
+            (one, name), (other, other_name) = sorted((variables[at], names[at]) for at in found)
+            raise ValueError(
+                f"{one} is {name!r} and {other} is {other_name!r}: they may name the same index, or match its name"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _are_versions_of_an_index(self) -> "Search":
+        if self.versioned and self.target == "data-stream":
+            raise ValueError("ELASTICSEARCH_VERSIONED is true, but a data stream takes no versions")
+        return self
 
 
 class Archive(_Settings):

@@ -8,8 +8,7 @@ from elasticsearch import Elasticsearch as Client
 
 from embedded.elasticsearch import EmbeddedElasticsearch, Fault, in_turn
 from embedded.elasticsearch.faults import ItemFaults
-from sinks.elasticsearch import Cluster, ElasticsearchSink, Template
-from sinks.elasticsearch.bulk import Refused
+from sinks.elasticsearch import Cluster, ElasticsearchSink, Refused, Template
 from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, template
 
 
