@@ -27,6 +27,8 @@ from pydantic import (
 from environment import Given, beginning_with, given, strangers
 from environment import SettingsError as SettingsError  # noqa: PLC0414  # raised here, too
 
+from records.index_names import LONGEST, IndexNames, rivals
+
 _SECRET = re.compile(r"password|secret|token|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
 
 _GUARANTEES = {
@@ -123,11 +125,19 @@ def _placeholder(value: object) -> object:
 
 
 Placeholder = Annotated[str, BeforeValidator(_placeholder)]
+
+
+def _fits(name: str) -> str:
+    if any(len(shape) > LONGEST for shape in IndexNames(name).shapes()):
+        raise ValueError(f"must give names of at most {LONGEST} characters")
+    return name
+
+
 Format = Annotated[Literal["auto", "json", "avro"], BeforeValidator(_no_protobuf)]
 Words = Annotated[list[str], BeforeValidator(_words)]
 Pattern = Annotated[re.Pattern[str], BeforeValidator(_pattern)]
 # Elasticsearch's rules for names; date directives beside.
-IndexName = Annotated[str, Field(pattern=r"^([a-z0-9]|%[YmdH])([a-z0-9._+-]|%[YmdH]){0,199}$")]
+IndexName = Annotated[str, Field(pattern=r"^([a-z0-9]|%[YmdH])([a-z0-9._+-]|%[YmdH]){0,199}$"), AfterValidator(_fits)]
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$"), AfterValidator(_topic)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 Addresses = Annotated[str, AfterValidator(_addresses)]
@@ -383,9 +393,27 @@ class Search(_Settings):
         description="a document is sent again so often, and is a dead letter then; not set: without end",
     )
 
+    @property
+    def indices(self) -> dict[str, str]:
+        """The names of the indices that are written, by their variables."""
+        fields = ("index", "alerts_index", "ratings_index")
+        return {str(type(self).model_fields[field].alias): name for field in fields if (name := getattr(self, field))}
+
     @model_validator(mode="after")
     def _are_different(self) -> "Search":
-        _check_different(self, ("index", "alerts_index", "ratings_index"), "documents of one rating have one id")
+        variables, names = list(self.indices), list(self.indices.values())
+        found = rivals([IndexNames(name) for name in names], data_stream=self.target == "data-stream")
+        if found:
+            (one, name), (other, other_name) = sorted((variables[at], names[at]) for at in found)
+            raise ValueError(
+                f"{one} is {name!r} and {other} is {other_name!r}: they may name the same index, or match its name"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _are_versions_of_an_index(self) -> "Search":
+        if self.versioned and self.target == "data-stream":
+            raise ValueError("ELASTICSEARCH_VERSIONED is true, but a data stream takes no versions")
         return self
 
 

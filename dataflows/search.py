@@ -1,27 +1,39 @@
 """The search branch of the main job: documents of ratings and alerts, and the sink that they go to."""
 
 import logging
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import bytewax.operators as op
+import msgspec
 from bytewax.dataflow import Stream
-from elastic_transport import TransportError
-from elasticsearch import ApiError
+from prometheus_client import Counter
 
 from dataflows import runtime
 from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.each import Batches, each
 from records import dead_letter
 from records.enriched import Encoded, locate
-from records.search import IndexNames, encode_rating, template, with_timestamp
+from records.index_names import END_OF_TIME, IndexNames
+from records.search import encode_rating, template, with_timestamp
 from settings import Search, Settings
-from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Rejection, Sending, Template
+from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Limit, Refused, Rejected, Sending, Template
+from sinks.elasticsearch.readiness import Elsewhere, NotYet, Untrusted, prepare
 from sinks.kafka import KafkaWriter
 from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)
+
+START_SECONDS = 5.0
+"""A request at the start has so much time; what does not answer is waited for while the flow runs."""
+
+_undated = Counter(
+    "elasticsearch_undated_documents",
+    "Documents of ratings whose timestamp is no date: none, before 1970, or after 9999 as microseconds are",
+    ["index"],
+)
 
 
 def documents(
@@ -42,9 +54,12 @@ def to_document(settings: Search, index: str) -> Callable[[Encoded], Document]:
     """A function from an encoded record to its document in ``index``, which may be a pattern of dates."""
     index_of = IndexNames(index).of
     versioned = settings.versioned
+    undated = _undated.labels(index)
 
     def document(record: Encoded) -> Document:
         _, _, _, _, offset, rating_ts, rating_id = record
+        if not 0 <= rating_ts < END_OF_TIME:
+            undated.inc()
         version = offset if versioned else None
         return Document(index_of(rating_ts), str(rating_id), with_timestamp(record), version)
 
@@ -53,13 +68,10 @@ def to_document(settings: Search, index: str) -> Callable[[Encoded], Document]:
 
 def templates(settings: Search) -> tuple[Template, ...]:
     """The index templates of the branch."""
-    names = [name for name in (settings.index, settings.alerts_index, settings.ratings_index) if name]
+    data_stream = settings.target == "data-stream"
     return tuple(
-        Template(
-            name.replace("%", ""),
-            template(name, data_stream=settings.target == "data-stream", lifecycle=settings.lifecycle),
-        )
-        for name in names
+        Template(names.template, template(names, data_stream=data_stream, lifecycle=settings.lifecycle))
+        for names in map(IndexNames, settings.indices.values())
     )
 
 
@@ -68,30 +80,40 @@ def from_environment() -> tuple[Template, ...]:
     return templates(Settings().search)
 
 
-def connect(settings: Search, ratings_topic: str, dead_letters: Callable[[], KafkaWriter]) -> ElasticsearchSink | None:
+def connect(
+    settings: Search, ratings_topic: str, dead_letters: Callable[[], KafkaWriter], limit: Limit | None = None
+) -> ElasticsearchSink | None:
     """The branch's sink; None if the branch is off.
 
     Raises:
-        StartupError: Elasticsearch refuses us. One that does not answer is waited for while the flow runs.
+        StartupError: there is no Elasticsearch, or it refuses us. One that does not answer is waited for while the flow
+            runs.
     """
     if not settings.hosts:
         log.info("ELASTICSEARCH_URL is not set: nothing is written to Elasticsearch")
         return None
     cluster = _cluster(settings)
+    hosts = re.sub("//[^/@,]*@", "//", ",".join(settings.hosts))
+    needed = templates(settings)
     try:
-        cluster.connect().options(request_timeout=5).info()
+        prepare(cluster.connect().options(request_timeout=START_SECONDS), needed)
+        needed = ()
     except ValueError as error:
-        raise StartupError(f"ELASTICSEARCH_URL is {','.join(settings.hosts)}, which is not usable: {error}") from None
-    except ApiError as error:
-        if error.status_code in {401, 403}:
-            raise StartupError(f"Elasticsearch at {','.join(settings.hosts)} refuses us: {error}") from None
-        log.warning("Elasticsearch at %s: %s", ",".join(settings.hosts), error)
-    except TransportError as error:
-        log.warning("Elasticsearch at %s is not there yet: %s", ",".join(settings.hosts), error.message)
+        raise StartupError(f"ELASTICSEARCH_URL is {hosts}, which is not usable: {error}") from None
+    except Elsewhere as error:
+        raise StartupError(f"ELASTICSEARCH_URL is {hosts}, but {error}") from None
+    except Untrusted as error:
+        mend = "set ELASTICSEARCH_CA_CERTS to the file of its authority"
+        raise StartupError(f"the certificate of {hosts} is not trusted, {mend}: {error}") from None
+    except Refused as error:
+        raise StartupError(f"Elasticsearch at {hosts} refuses us: {error}") from None
+    except NotYet as error:
+        log.warning("Elasticsearch at %s is not there yet: %s", hosts, error)
     return ElasticsearchSink(
         cluster,
         reject=partial(_reject, ratings_topic, dead_letters),
-        templates=templates(settings),
+        limit=limit,
+        templates=needed,
         op_type="create" if settings.target == "data-stream" else "index",
         sending=Sending(
             concurrency=settings.concurrency,
@@ -115,27 +137,32 @@ def _cluster(settings: Search) -> Cluster:
         password = settings.password.get_secret_value() if settings.password else ""
         options["basic_auth"] = (settings.username, password)
     if settings.ca_certs:
-        options["ca_certs"] = settings.ca_certs
+        options["ca_certs"] = str(settings.ca_certs)
     return Cluster(tuple(settings.hosts), options)
 
 
-def _reject(
-    ratings_topic: str, dead_letters: Callable[[], KafkaWriter], rejected: list[tuple[str, bytes, Rejection]]
-) -> None:
+def _reject(ratings_topic: str, dead_letters: Callable[[], KafkaWriter], rejected: list[Rejected]) -> None:
     """Write documents that Elasticsearch refuses as dead letters of their ratings."""
     writer = dead_letters()
     writer.write(
         dead_letter.to_message(
             dead_letter.dead_letter(
                 ratings_topic,
-                *locate(body),
-                document_id.encode(),
-                body,
+                *_origin(document.body),
+                document.id.encode(),
+                document.body,
                 step="search",
-                error=rejection.error,
-                message=rejection.reason,
+                error=document.error,
+                message=document.reason,
             )
         )
-        for document_id, body, rejection in rejected
+        for document in rejected
     )
     writer.settle()
+
+
+def _origin(body: bytes) -> tuple[int, int, int]:
+    try:
+        return locate(body)
+    except msgspec.MsgspecError:
+        return -1, -1, -1  # a body that is no JSON is a reason to be here

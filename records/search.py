@@ -1,17 +1,18 @@
 """Ratings and alerts as documents of a search index, and the index's template."""
 
-import re
-from datetime import datetime, timezone
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from records.enriched import Encoded
+from records.index_names import IndexNames
 from records.rating import Rating
 
-TEMPLATE_VERSION = 1
+TEMPLATE_VERSION = 2
 """Rises with every change of the template."""
+
+EARLIEST = -(2**63) + 1
+"""The first of Elasticsearch's dates; the last one is that of Kafka."""
 
 _KEYWORD = {"type": "keyword", "ignore_above": 1024}
 _TEXT = {"type": "text", "fields": {"keyword": _KEYWORD}}
@@ -26,7 +27,7 @@ _PROPERTIES: dict[str, Any] = {
     "rating_time": {"type": "long"},
     "channel": _KEYWORD,
     "message": _TEXT,
-    "rating_ts": {"type": "date", "format": "epoch_millis"},
+    "rating_ts": {"type": "date", "format": "epoch_millis", "ignore_malformed": True},
     "first_name": _KEYWORD,
     "last_name": _KEYWORD,
     "full_name": _TEXT,
@@ -38,40 +39,25 @@ _PROPERTIES: dict[str, Any] = {
 }
 
 
-def template(index: str, *, data_stream: bool = False, lifecycle: str | None = None) -> dict[str, Any]:
-    """The composable index template of an index that ``index`` names; fields beside these are kept, but not indexed."""
+def template(names: IndexNames, *, data_stream: bool = False, lifecycle: str | None = None) -> dict[str, Any]:
+    """The composable index template of the indices of ``names``; fields beside these are kept, but not indexed."""
     settings = {"index.lifecycle.name": lifecycle} if lifecycle else {}
-    if lifecycle and not data_stream:
-        settings["index.lifecycle.rollover_alias"] = index
+    if lifecycle and not data_stream and "%" not in names.pattern:
+        settings["index.lifecycle.rollover_alias"] = names.pattern
     return {
-        "index_patterns": [re.sub(r"(%.)+", "*", index)] if "%" in index or data_stream else [index, f"{index}-*"],
-        "priority": 200,
+        "index_patterns": names.matching(data_stream=data_stream),
+        "priority": names.priority,
         "version": TEMPLATE_VERSION,
+        "_meta": {"managed_by": "ratings-enrichment", "data_stream": data_stream, "lifecycle": lifecycle},
         **({"data_stream": {}} if data_stream else {}),
         "template": {"settings": settings, "mappings": {"dynamic": False, "properties": _PROPERTIES}},
     }
 
 
-class IndexNames(NamedTuple):
-    """The index of a record: a name, or a pattern of the record's own time."""
-
-    pattern: str
-    """With ``%Y``, ``%m``, ``%d`` or ``%H`` for the year, month, day or hour (UTC) of the rating's Kafka timestamp: by
-    the record and never the clock, so that a rating that is read again goes where it went before."""
-
-    def of(self, rating_ts: int) -> str:
-        """The index for a timestamp in epoch milliseconds."""
-        return self.pattern if "%" not in self.pattern else _index(self.pattern, rating_ts // 3_600_000)
-
-
-@lru_cache(maxsize=1024)
-def _index(pattern: str, hour: int) -> str:
-    return datetime.fromtimestamp(hour * 3600, timezone.utc).strftime(pattern)
-
-
 def with_timestamp(encoded: Encoded) -> bytes:
     """The JSON of a record with ``@timestamp`` before its other fields."""
-    return b'{"@timestamp":%d,%s' % (encoded[5], encoded[1][1:])
+    rating_ts = encoded[5]
+    return b'{"@timestamp":%d,%s' % (rating_ts if rating_ts >= EARLIEST else EARLIEST, encoded[1][1:])
 
 
 class _RatingDocument(msgspec.Struct, gc=False):

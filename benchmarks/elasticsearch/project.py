@@ -9,7 +9,7 @@ from dataflows.search import templates, to_document
 from operators.batch import KEY_GROUPS, Batch
 from records.enriched import Encoded, EnrichedRating, encode
 from settings import Search
-from sinks.elasticsearch import Cluster, ElasticsearchSink, Rejection
+from sinks.elasticsearch import Cluster, ElasticsearchSink, Rejected
 
 POLL = 4_000
 SNAPSHOT_SECONDS = 1.0
@@ -36,7 +36,7 @@ def sink(url: str) -> ElasticsearchSink:
     )
 
 
-def fail(rejected: list[tuple[str, bytes, Rejection]]) -> None:
+def fail(rejected: list[Rejected]) -> None:
     raise RuntimeError(f"{len(rejected)} documents were rejected, the first: {rejected[0]}")
 
 

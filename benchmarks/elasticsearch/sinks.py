@@ -70,7 +70,7 @@ def measure(url: str, client: Client, contestant: Contestant, data: Data) -> Run
         RuntimeError: it failed; the message has what it printed.
         WrongOutput: what is in the index is not right.
     """
-    work = Work(url, f"{INDEX}-{uuid.uuid4().hex}", data)
+    work = Work(url, f"{INDEX}-00{uuid.uuid4().hex}", data)
     index.make_fresh(client, work.index)
     took = contestant.run(work)
     index.verify(client, work.index, data.ratings, lambda number: document(work.rating(number)))

@@ -16,7 +16,7 @@ from benchmarks.data import Data, enriched
 from benchmarks.memory import keep_memory
 
 INDEX = "ratings-enriched"
-"""What the project's index template is for, with every index whose name goes on with a dash."""
+"""What the project's index template is for, with every index whose name goes on with `-00`."""
 PARTITIONS = 4
 
 

@@ -117,6 +117,8 @@ def external(number: Any, kind: str | None) -> Version | None:
         return None
     if kind not in _VERSION_TYPES:
         raise illegal_argument(f"No version type match [{kind}]")
+    if isinstance(number, int) and not -(2**63) <= number < 2**63:
+        raise unreadable(ValueError(f"Numeric value ({number}) out of range of long"))
     try:
         return Version(-3 if number is None else int(number), kind == "external_gte")
     except ValueError as error:

@@ -168,7 +168,7 @@ def _keyword(ignore_above: int = 2**31 - 1) -> Parse:
     return parse
 
 
-def _date(format: str = DATE_FORMAT) -> Parse:  # noqa: A002  # as the parameter is called
+def _date(format: str = DATE_FORMAT, *, ignore_malformed: bool = False) -> Parse:  # noqa: A002  # as the parameter is called
     for name in format.split("||"):
         if name not in ("strict_date_optional_time", "epoch_millis", "epoch_second"):
             raise bad_mapping(f"Invalid format: [{name}]: the embedded Elasticsearch does not know it")
@@ -179,11 +179,19 @@ def _date(format: str = DATE_FORMAT) -> Parse:  # noqa: A002  # as the parameter
         if in_millis and value.__class__ is int and 9999 < value < 2**63:
             return value
         millis = as_date(value, format)
-        if not -(2**63) <= millis < 2**63:
+        if not -(2**63) < millis < 2**63:
             raise Malformed(f"failed to parse date field [{value}] with format [{format}]")
         return millis
 
-    return parse
+    def parse_what_is_a_date(value: Any) -> int | None:
+        try:
+            return parse(value)
+        except Malformed:
+            if isinstance(value, dict):
+                raise
+            return None
+
+    return parse_what_is_a_date if ignore_malformed else parse
 
 
 # The function that makes a type's parser, and the parameters that it takes, which are those that only this type has.
@@ -197,5 +205,5 @@ _TYPES: dict[str, tuple[Callable[..., Parse], tuple[str, ...]]] = {
     "float": (_floating("float", _single), ()),
     "double": (_floating("double", float), ()),
     "boolean": (lambda: as_boolean, ()),
-    "date": (_date, ("format",)),
+    "date": (_date, ("format", "ignore_malformed")),
 }

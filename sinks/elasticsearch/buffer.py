@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import zstandard
 
-from sinks.elasticsearch.bulk import Rejection
+from sinks.elasticsearch.bulk import OpType, Rejection, as_create
 
 _CHUNK_BYTES = 1 << 20
 
@@ -55,7 +55,7 @@ class Chunk:
         """The chunk for a snapshot: closed, and compressed once, however often it is asked for."""
         self.closed = True
         if self._packed is None:
-            self._packed = zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(self._operations))
+            self._packed = _pack(self._operations)
         return self._packed
 
     def shrink(self) -> None:
@@ -99,6 +99,22 @@ class Queue:
 
     def __bool__(self) -> bool:
         return bool(self._chunks)
+
+
+def resumed(packed: bytes, op_type: OpType) -> Chunk:
+    """A chunk of a snapshot that a run with maybe another type of operation took.
+
+    Documents that were to be indexed are created where that is the type now: their name may have become a data stream,
+    which takes nothing else. An index takes both, so the other way nothing needs to be changed.
+    """
+    operations = _unpack(packed)
+    if op_type == "create" and any(not operation.startswith(b'{"create"') for operation in operations):
+        packed = _pack([as_create(operation) for operation in operations])
+    return Chunk(packed)
+
+
+def _pack(operations: list[bytes]) -> bytes:
+    return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(operations))
 
 
 def _unpack(packed: bytes) -> list[bytes]:

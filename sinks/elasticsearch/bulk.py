@@ -3,11 +3,13 @@
 Nothing here talks to a server.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+
+from sinks.elasticsearch.verdict import judge
 
 _quote = msgspec.json.Encoder().encode
 
@@ -28,6 +30,17 @@ OpType = Literal["index", "create"]
 """``create`` refuses an id that exists; it is all that a data stream takes."""
 
 
+class Rejected(NamedTuple):
+    """A document that Elasticsearch will never take, or that cannot be sent to it."""
+
+    target: str
+    id: str
+    body: bytes
+    error: str
+    """Elasticsearch's type of error, as ``document_parsing_exception``; or the class of ours."""
+    reason: str
+
+
 def operation(document: Document, op_type: OpType = "index") -> bytes:
     """The two lines of a bulk body that index a document."""
     target, document_id, body, version = document
@@ -44,20 +57,53 @@ def _action(op_type: OpType, target: str) -> bytes:
     return b'{"%s":{"_index":%s,"_id":' % (op_type.encode(), _quote(target))
 
 
-def source(operation: bytes) -> tuple[str, bytes]:
-    """The id and the body of a document, read back from what ``operation`` made of it."""
-    action, body, _ = operation.split(b"\n", 2)
-    (target,) = msgspec.json.decode(action).values()
-    return target["_id"], body
+def operations(documents: Sequence[Document], op_type: OpType) -> tuple[list[bytes], list[Rejected]]:
+    """The operations that index documents, and the documents of which none can be made."""
+    try:
+        return [operation(document, op_type) for document in documents], []
+    except Exception:  # whatever one of them is
+        return _one_by_one(documents, op_type)
+
+
+def _one_by_one(documents: Iterable[Document], op_type: OpType) -> tuple[list[bytes], list[Rejected]]:
+    made, rejected = list[bytes](), list[Rejected]()
+    for document in documents:
+        try:
+            made.append(operation(document, op_type))
+        except Exception as error:
+            target, document_id, body = _text(document.target), _text(document.id), document.body
+            kept = body if isinstance(body, bytes) else _text(body).encode()
+            rejected.append(Rejected(target, document_id, kept, type(error).__name__, str(error)))
+    return made, rejected
+
+
+def _text(value: object) -> str:
+    """A value as text that can be encoded, whatever it is."""
+    return str(value).encode(errors="backslashreplace").decode()
+
+
+def source(operation: bytes) -> tuple[str, str, bytes]:
+    """Target, id and body of a document, read back from what ``operation`` made of it."""
+    action, body = operation.split(b"\n", 1)
+    (meta,) = msgspec.json.decode(action).values()
+    return meta["_index"], meta["_id"], body[:-1]
+
+
+def as_create(operation: bytes) -> bytes:
+    """The operation that creates the same document, without a version: ``create`` takes none."""
+    if operation.startswith(b'{"create"'):
+        return operation
+    action, body = operation.split(b"\n", 1)
+    meta = msgspec.json.decode(action)["index"]
+    return b"%s%s}}\n%s" % (_action("create", meta["_index"]), _quote(meta["_id"]), body)
 
 
 class Rejection(NamedTuple):
-    """A document that Elasticsearch will never take."""
+    """A document of a request that Elasticsearch will never take."""
 
     at: int
     """Its place in the request."""
     error: str
-    """Elasticsearch's type of error, as ``document_parsing_exception``."""
     reason: str
 
 
@@ -71,7 +117,7 @@ class Result(NamedTuple):
     retryable: list[int]
     """Places of those to be sent again."""
     why: str = ""
-    """Why, of one of them."""
+    """Why, of the first one of them."""
 
 
 class Refused(Exception):
@@ -81,9 +127,16 @@ class Refused(Exception):
 FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 """The part of the answer that is read: a tenth of it."""
 
-_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-# What is blocked (by hand, or because a disk is full) is open again one day.
-_AGAIN_TYPES = frozenset({"es_rejected_execution_exception", "cluster_block_exception", "unavailable_shards_exception"})
+
+def broken(operations: Sequence[bytes], body: bytes) -> list[Rejection]:
+    """Those of the operations that ``body`` is made of that have more than two lines: all after them would be misread.
+
+    One look at the whole body, in place of one at each document.
+    """
+    if body.count(b"\n") == 2 * len(operations):
+        return []
+    lines = [operation.count(b"\n") for operation in operations]
+    return [Rejection(at, "LineBreak", "the body has a line break") for at, count in enumerate(lines) if count != 2]
 
 
 def sort(answer: Mapping[str, Any], count: int) -> Result:
@@ -104,20 +157,29 @@ def sort(answer: Mapping[str, Any], count: int) -> Result:
         status = item["status"]
         if status < 300:
             continue
-        error = item.get("error", {})
-        kind, reason = error.get("type", ""), _reason(error)
-        if status == 409:
+        kind, reason = describe(item.get("error"))
+        verdict = judge(status, kind, reason)
+        if verdict == "document":
+            rejected.append(Rejection(at, kind, reason))
+        elif verdict == "stale":
             stale += 1
-        elif status in _AGAIN or kind in _AGAIN_TYPES:
-            retryable.append(at)
-            why = f"{status} {kind}"
-        elif status in {401, 403, 404}:
+        elif verdict == "stop":
             raise Refused(f"{status} {kind}: {reason}")
         else:
-            rejected.append(Rejection(at, kind, reason))
+            retryable.append(at)
+            why = why or one_line(f"{status} {kind}: {reason}")
     return Result(count - stale - len(rejected) - len(retryable), stale, rejected, retryable, why)
 
 
-def _reason(error: Mapping[str, Any]) -> str:
-    reason, cause = error.get("reason") or "", error.get("caused_by", {}).get("reason") or ""
-    return reason if cause in reason else f"{reason}: {cause}"
+def describe(error: Any) -> tuple[str, str]:
+    """Type and reason of an error of Elasticsearch's, or of a proxy's before it."""
+    if not isinstance(error, Mapping):
+        return "", str(error or "no reason given")
+    reason, cause = error.get("reason") or "", (error.get("caused_by") or {}).get("reason") or ""
+    return error.get("type") or "", reason if cause in reason else f"{reason}: {cause}"
+
+
+def one_line(text: str, most: int = 300) -> str:
+    """A text of any kind as a part of a line of the log."""
+    words = " ".join(text.split())
+    return words if len(words) <= most else f"{words[:most]}..."

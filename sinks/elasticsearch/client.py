@@ -7,18 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elastic_transport import TransportError
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import ApiError, BadRequestError, Elasticsearch, UnsupportedProductError
 from elasticsearch.serializer import OrjsonSerializer
 
-from sinks.elasticsearch.bulk import FILTER_PATH, Refused, Rejection, Result, sort
+from sinks.elasticsearch.bulk import FILTER_PATH, Refused, Rejection, Result, broken, describe, one_line, sort
+from sinks.elasticsearch.verdict import judge
 
 log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 60.0
 """The first bulk into a new index may take seconds on a busy cluster."""
 
-_REFUSED = frozenset({401, 403})
 _TOO_LARGE = 413
+_SAME_PRIORITY = "that have the same priority"
 
 
 class _Serializer(OrjsonSerializer):
@@ -54,30 +55,55 @@ def send(client: Elasticsearch, operations: Sequence[bytes]) -> Result:
     Raises:
         Refused: trying again is of no use.
     """
+    body = b"".join(operations)
+    if unsendable := broken(operations, body):
+        return _without(client, operations, unsendable)
     headers = {"accept": "application/json", "content-type": "application/x-ndjson"}
     try:
         answer = client.perform_request(
-            "POST", "/_bulk", params={"filter_path": FILTER_PATH}, headers=headers, body=b"".join(operations)
+            "POST", "/_bulk", params={"filter_path": FILTER_PATH}, headers=headers, body=body
         )
+    except UnsupportedProductError as error:
+        raise Refused(str(error.message)) from None
     except ApiError as error:
         return _whole(client, operations, error)
     except TransportError as error:
-        return Result(0, 0, [], list(range(len(operations))), f"{type(error).__name__}: {error.message}")
-    return sort(answer.body, len(operations))
+        return _again(operations, f"{type(error).__name__}: {error.message}")
+    try:
+        return sort(answer.body, len(operations))
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        return _again(operations, f"an answer that is none of Elasticsearch's: {type(error).__name__}: {error}")
+
+
+def _again(operations: Sequence[bytes], why: str) -> Result:
+    return Result(0, 0, [], list(range(len(operations))), one_line(why))
+
+
+def _without(client: Elasticsearch, operations: Sequence[bytes], rejected: list[Rejection]) -> Result:
+    """The result of the request without some documents, which are rejected."""
+    left = sorted(set(range(len(operations))) - {rejection.at for rejection in rejected})
+    result = send(client, [operations[at] for at in left]) if left else Result(0, 0, [], [])
+    return result._replace(
+        rejected=rejected + [rejection._replace(at=left[rejection.at]) for rejection in result.rejected],
+        retryable=[left[at] for at in result.retryable],
+    )
 
 
 def _whole(client: Elasticsearch, operations: Sequence[bytes], error: ApiError) -> Result:
     """The result of a request that was answered with an error as a whole."""
-    if error.status_code in _REFUSED:
-        raise Refused(f"{error.status_code} {_describe(error)}") from None
-    if error.status_code == _TOO_LARGE and len(operations) > 1:
+    status = error.status_code
+    kind, reason = describe(error.body.get("error") if isinstance(error.body, dict) else error.body)
+    verdict = "document" if status == _TOO_LARGE else judge(status, kind, reason)
+    if verdict == "stop":
+        raise Refused(one_line(f"{status} {kind}: {reason}"))
+    if verdict != "document":
+        return _again(operations, f"{status} {kind}: {reason}")
+    if len(operations) > 1:  # which one is it?
         middle = len(operations) // 2
         return _joined(send(client, operations[:middle]), send(client, operations[middle:]), middle)
-    if error.status_code == _TOO_LARGE:
-        return Result(0, 0, [Rejection(0, "http_content_too_long", "larger than http.max_content_length")], [])
-    if error.status_code < 500 and error.status_code not in {408, 429}:
-        raise Refused(f"{error.status_code} {_describe(error)}") from None
-    return Result(0, 0, [], list(range(len(operations))), f"{error.status_code} {_describe(error)}")
+    if status == _TOO_LARGE:
+        kind, reason = "http_content_too_long", "larger than http.max_content_length"
+    return Result(0, 0, [Rejection(0, kind, reason)], [])
 
 
 def _joined(first: Result, second: Result, at: int) -> Result:
@@ -90,19 +116,13 @@ def _joined(first: Result, second: Result, at: int) -> Result:
     )
 
 
-def _describe(error: ApiError) -> str:
-    body = error.body
-    cause = body.get("error") if isinstance(body, dict) else body
-    return f"{cause.get('type')}: {cause.get('reason')}" if isinstance(cause, dict) else str(cause or error.message)
-
-
 @dataclass(frozen=True)
 class Template:
     """A composable index template."""
 
     name: str
     body: Mapping[str, Any] = field(hash=False)
-    """With a ``version``: a number that rises with every change."""
+    """With a ``version``, a number that rises with every change; and in ``_meta`` the settings that it depends on."""
 
     def __str__(self) -> str:
         """The request that puts it, for Kibana's console, or curl."""
@@ -110,7 +130,9 @@ class Template:
 
 
 def put(client: Elasticsearch, template: Template) -> bool:
-    """Put a template, unless the cluster has it as new or newer.
+    """Put a template, unless the cluster has a newer one of that name, or this one made by the same settings.
+
+    Where another template of the same priority matches some of the same names, it is put with the next priority.
 
     Returns:
         Whether it was put.
@@ -119,9 +141,22 @@ def put(client: Elasticsearch, template: Template) -> bool:
         ApiError, TransportError: as the client.
     """
     found = client.options(ignore_status=404).indices.get_index_template(name=template.name)
-    have = [entry["index_template"].get("version", 0) for entry in found.get("index_templates", [])]
-    if have and have[0] >= template.body["version"]:
-        return False
-    client.indices.put_index_template(name=template.name, **template.body)
+    for entry in found.get("index_templates", []):
+        there, ours = entry["index_template"], template.body
+        if _order(there) > _order(ours) or (_order(there), there.get("_meta")) == (_order(ours), ours.get("_meta")):
+            return False
+    try:
+        client.indices.put_index_template(name=template.name, **template.body)
+    except BadRequestError as error:
+        if _SAME_PRIORITY not in str(error):
+            raise
+        log.info("index template %s: %s", template.name, describe(error.body.get("error"))[1])
+        client.indices.put_index_template(
+            name=template.name, **{**template.body, "priority": template.body.get("priority", 0) + 1}
+        )
     log.info("put index template %s, version %d", template.name, template.body["version"])
     return True
+
+
+def _order(body: Mapping[str, Any]) -> int:
+    return int(body.get("version") or 0)

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Event, Lock, Thread
 
-from elastic_transport import TransportError
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import Elasticsearch
 from prometheus_client import Counter, Gauge, Histogram
 
 from sinks.elasticsearch.buffer import Chunk, Queue
-from sinks.elasticsearch.bulk import Refused, Rejection
-from sinks.elasticsearch.client import Cluster, Template, put, send
+from sinks.elasticsearch.bulk import Refused, Rejection, source
+from sinks.elasticsearch.client import Cluster, Template, send
+from sinks.elasticsearch.readiness import NotYet, prepare
 
 log = logging.getLogger(__name__)
 
-_documents = Counter(
+outcomes = Counter(
     "elasticsearch_documents",
     "Documents by what became of them: acknowledged, stale (a newer one was there), rejected (a dead letter)",
     ["outcome"],
@@ -61,7 +61,7 @@ class Senders:
         self._bytes = 0
         self._failure: str | None = None
         self._closed = Event()
-        self._templates_put, self._putting = False, Lock()
+        self._ready, self._preparing = False, Lock()
         self._lock = Lock()
         self._work, self._answers = Condition(self._lock), Condition(self._lock)
         self._queues = [Queue() for _ in range(sending.concurrency)]
@@ -174,7 +174,8 @@ class Senders:
                     self._answers.notify_all()
         except Exception as error:
             self._failure = f"Elasticsearch refuses documents: {error}"
-            log.error(self._failure, exc_info=None if isinstance(error, Refused) else error)
+            if not isinstance(error, Refused):
+                log.exception("a thread that sends documents to Elasticsearch ends")
 
     def _next(self, queue: Queue) -> list[Chunk]:
         """The chunks of the next bulk request, once it is large or old enough; none when there is no more to do."""
@@ -191,14 +192,14 @@ class Senders:
         waiting = [(chunk, operation) for chunk in chunks for operation in self._take(chunk)]
         attempt, report = 0, 0.0
         while not self._closed.is_set():
-            why = self._put_templates(client)
+            why = self._prepare(client)
             if why is None:
                 began = time.monotonic()
                 result = send(client, [operation for _, operation in waiting])
                 _seconds.observe(time.monotonic() - began)
                 _bulks.inc()
-                _documents.labels("acknowledged").inc(result.acknowledged)
-                _documents.labels("stale").inc(result.stale)
+                outcomes.labels("acknowledged").inc(result.acknowledged)
+                outcomes.labels("stale").inc(result.stale)
                 for rejection in result.rejected:
                     self._reject(*waiting[rejection.at], rejection)
                 progress = len(result.retryable) < len(waiting)
@@ -214,7 +215,8 @@ class Senders:
                 return True
             _retries.inc(len(waiting))
             if time.monotonic() >= report:
-                log.warning("sending %d documents again to Elasticsearch: %s", len(waiting), why)
+                index = source(waiting[0][1])[0]
+                log.warning("%d documents wait for Elasticsearch, the first for %s: %s", len(waiting), index, why)
                 report = time.monotonic() + _REPORT_SECONDS
             # Full jitter: those who were refused together do not come back together.
             self._closed.wait(random.uniform(0, min(_LONGEST_REST, _FIRST_REST * 2 ** min(attempt, 10))))
@@ -229,26 +231,14 @@ class Senders:
 
     def _reject(self, chunk: Chunk, operation: bytes, rejection: Rejection) -> None:
         chunk.rejected.append((operation, rejection))
-        _documents.labels("rejected").inc()
 
-    def _put_templates(self, client: Elasticsearch) -> str | None:
-        """Put the templates before the first document; why that cannot be done yet, or None."""
-        try:
-            with self._putting:
-                if not self._templates_put:
-                    for template in self._templates:
-                        put(client, template)
-                    self._templates_put = True
-        except ApiError as error:
-            if error.status_code in {401}:
-                raise Refused(str(error)) from None
-            if error.status_code == 403:
-                log.warning("no right to put index templates: python -m sinks.elasticsearch template prints them")
-                self._templates_put = True
-            elif error.status_code < 500 and error.status_code != 429:
-                raise Refused(f"an index template: {error}") from None
-            else:
-                return str(error)
-        except TransportError as error:
-            return f"{type(error).__name__}: {error.message}"
+    def _prepare(self, client: Elasticsearch) -> str | None:
+        """See to what must be so before the first document; why it is not yet, or None."""
+        with self._preparing:
+            if not self._ready:
+                try:
+                    prepare(client, self._templates)
+                except NotYet as error:
+                    return str(error)
+                self._ready = True
         return None

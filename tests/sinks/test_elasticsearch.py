@@ -12,8 +12,7 @@ import pytest
 from elasticsearch import Elasticsearch as Client
 from prometheus_client import REGISTRY
 
-from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Rejection, Sending, Template
-from sinks.elasticsearch.bulk import Refused
+from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused, Rejected, Sending, Template
 from tests.servers.elasticsearch import Elasticsearch
 
 MAPPING = {"dynamic": False, "properties": {"number": {"type": "byte"}, "text": {"type": "keyword"}}}
@@ -33,9 +32,9 @@ class Rejects:
     """What a sink rejected."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[str, bytes, Rejection]] = []
+        self.seen: list[Rejected] = []
 
-    def __call__(self, rejected: list[tuple[str, bytes, Rejection]]) -> None:
+    def __call__(self, rejected: list[Rejected]) -> None:
         self.seen += rejected
 
 
@@ -88,10 +87,9 @@ def test_a_document_that_the_mapping_refuses_is_rejected_alone(
     assert lane.snapshot() == []
     lane.close()
     assert contents(client, index) == expected(range(20))
-    ((document_id, body, rejection),) = rejects.seen
-    assert (document_id, body) == ("bad", b'{"number":1000}')
-    assert rejection.error == "document_parsing_exception"
-    assert "out of range" in rejection.reason
+    (rejected,) = rejects.seen
+    assert rejected[:4] == (index, "bad", b'{"number":1000}', "document_parsing_exception")
+    assert "out of range" in rejected.reason
 
 
 def test_the_last_of_one_id_wins(client: Client, sink: ElasticsearchSink, index: str) -> None:
@@ -215,8 +213,8 @@ def test_a_limit_on_tries_makes_rejections(index: str, rejects: Rejects) -> None
     lane.write_batch([documents(index, range(3))])
     assert lane.snapshot() == []
     lane.close()
-    assert [document_id for document_id, _, _ in rejects.seen] == ["0", "1", "2"]
-    assert {rejection.error for _, _, rejection in rejects.seen} == {"too_many_retries"}
+    assert [rejected.id for rejected in rejects.seen] == ["0", "1", "2"]
+    assert {rejected.error for rejected in rejects.seen} == {"too_many_retries"}
 
 
 def test_a_missing_alias_stops_the_flow(
@@ -258,7 +256,7 @@ def test_a_body_over_the_clusters_limit_is_sent_in_parts(
         assert lane.snapshot() == []
         lane.close()
         assert contents(client, "i") == expected(range(1000))
-    assert [document_id for document_id, _, _ in rejects.seen] == ["large"]
+    assert [rejected.id for rejected in rejects.seen] == ["large"]
 
 
 def wait_until(done: Callable[[], bool], seconds: float = 30) -> None:

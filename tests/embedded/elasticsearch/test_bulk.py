@@ -123,6 +123,7 @@ def test_what_a_malformed_value_says(es: Elasticsearch, index: str) -> None:
         (lines({"index": external("1", -5)}, {}), (400, INVALID)),
         (lines({"index": {"_id": "1", "version": "x", "version_type": "external"}}, {}), (400, ILLEGAL)),
         (lines({"index": {"_id": "1", "version_type": "external"}}, {}), (400, INVALID)),
+        (lines({"index": {"_id": "1", "version": 2**63, "version_type": "external"}}, {}), (400, NO_JSON)),
         (lines({"index": {"version": 1, "version_type": "external"}}, {}), (400, INVALID)),
         (lines({"index": {"_id": "x" * 513}}, {}), (400, INVALID)),
         (lines({"delete": {}}), (400, INVALID)),

@@ -1,0 +1,50 @@
+"""Whose fault it is that Elasticsearch refuses a document. Pure.
+
+Only a fault of the document itself makes a dead letter, and those are listed here. Whatever else somebody can mend at
+the cluster, and what nobody has seen before, is waited for: a wait is seen in the log, a lost document is not.
+"""
+
+import re
+from typing import Literal
+
+Verdict = Literal["document", "stale", "stop", "wait"]
+"""The document will never be taken; a newer one is there; no document will be before somebody acts; not yet."""
+
+_DOCUMENT = frozenset(
+    {
+        "document_parsing_exception",
+        "mapper_parsing_exception",
+        "strict_dynamic_mapping_exception",
+        "not_x_content_exception",  # with status 500: the body is no JSON object
+        "invalid_index_name_exception",
+        "fail_processor_exception",  # an ingest pipeline whose author refuses it
+        # Of a whole request, because of one of its documents: an id of more than 512 bytes, a version out of range.
+        "action_request_validation_exception",
+        "x_content_parse_exception",
+    }
+)
+
+_OF_THE_INDEX = re.compile(r"Limit of total fields|Failed to parse mapping")
+"""Reasons that come with these types, too."""
+
+_ARGUMENTS = re.compile(
+    r"_id is specified it must not be empty|id is too long|\] is too long, must be no longer than"
+    r"|immense term|found extra data after parsing|Malformed action/metadata line"
+    r"|can't merge a non object mapping|can't merge an object mapping|cannot be changed from type"
+)
+"""Reasons of an ``illegal_argument_exception`` that are about the document; most others are about the index."""
+
+
+def judge(status: int, kind: str, reason: str) -> Verdict:
+    """Judge a refusal by its HTTP status, Elasticsearch's type of error, and the reason in words."""
+    if kind == "version_conflict_engine_exception":
+        return "stale"
+    if kind in _DOCUMENT and not _OF_THE_INDEX.search(reason):
+        return "document"
+    if kind == "illegal_argument_exception" and _ARGUMENTS.search(reason):
+        return "document"
+    if kind == "index_not_found_exception":
+        return "stop"
+    if status in {401, 403} and kind != "cluster_block_exception":
+        return "stop"
+    return "wait"
