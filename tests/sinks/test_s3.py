@@ -241,7 +241,7 @@ def test_a_lost_upload_is_told(s3: S3, topics: Callable[[str], str], form: str) 
     sink = make(server, bucket, FORMATS[form]())
     lane = sink.build_part("step", "0000", None)
     at = 0
-    while not any(part[3] for found in lane.snapshot()["open"] for part in found["upload"]["parts"]):
+    while not any(tag for found in lane.snapshot()["open"] for _, tag, _ in found["upload"]["parts"]):
         lane.write_batch([noise(range(at, at + 2000))])
         at += 2000
         time.sleep(0.1)
