@@ -96,7 +96,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], State]):
             yield
         except Exception as error:
             if error is not self._uploads.failure:  # which is told already
-                log.error("S3: %s", error, exc_info=None if isinstance(error, LostUpload | Refused) else error)
+                log.error("%s", error, exc_info=None if isinstance(error, LostUpload | Refused) else error)
             raise
 
     def _resume(self, state: State | None) -> None:

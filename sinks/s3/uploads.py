@@ -128,7 +128,7 @@ class Uploads:
 
     def _fail(self, error: Exception) -> None:
         with self._room:
-            if not self._closed:
-                log.error("S3: %s", error, exc_info=None if isinstance(error, LostUpload | Refused) else error)
-                self.failure = self.failure or error
+            if not self._closed and self.failure is None:
+                log.error("%s", error, exc_info=None if isinstance(error, LostUpload | Refused) else error)
+                self.failure = error
             self._room.notify_all()

@@ -21,6 +21,7 @@ from sinks.s3.format import Format
 from sinks.s3.jsonl import JsonLines
 from sinks.s3.parquet import Parquet
 from tests.servers.s3 import S3
+from tests.sinks.fake_s3 import FakeS3
 
 HOUR = 3_600_000
 
@@ -65,7 +66,7 @@ def sink(request: pytest.FixtureRequest, server: EmbeddedS3 | S3, bucket: str) -
 
 
 def make(
-    server: EmbeddedS3 | S3, bucket: str, form: Format, template: str = "{prefix}/{lane}-{sequence}.{ext}"
+    server: EmbeddedS3 | S3 | FakeS3, bucket: str, form: Format, template: str = "{prefix}/{lane}-{sequence}.{ext}"
 ) -> S3Sink:
     layout = Layout(template, prefix="pre", extension=form.extension, time=lambda row: row.time)
     return S3Sink(server.client, bucket, layout, form, clock=Clock())
