@@ -1,6 +1,7 @@
 """One key for all batches of a worker, for an output of which each partition costs."""
 
 import threading
+from collections.abc import Iterable
 
 import bytewax.operators as op
 from bytewax.dataflow import operator
@@ -9,10 +10,16 @@ from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.each import Batches, X
 
 
-class _Home(threading.local):
-    """Of each worker, which is a thread."""
+class Home(threading.local):
+    """The key that the batches of a worker, which is a thread, are given."""
 
-    group = len(KEY_GROUPS)
+    def __init__(self) -> None:
+        self._group = len(KEY_GROUPS)
+
+    def key(self, keys: Iterable[str]) -> str:
+        """The key of the first key group that the worker has, as far as is known, now that these have come."""
+        self._group = min(self._group, *map(group_index, keys))
+        return KEY_GROUPS[self._group]
 
 
 @operator
@@ -32,10 +39,10 @@ def gather(step_id: str, up: Batches[X]) -> Batches[X]:
     >>> out
     [('h7k0', [1]), ('exk', [2]), ('exk', [3])]
     """
-    home = _Home()
+    home = Home()
 
     def step(items: list[tuple[str, Batch[X]]]) -> list[tuple[str, Batch[X]]]:
-        home.group = min(home.group, *(group_index(key) for key, _ in items))
-        return [(KEY_GROUPS[home.group], records) for _, records in items]
+        key = home.key(key for key, _ in items)
+        return [(key, records) for _, records in items]
 
     return op.flat_map_batch("gather", up, step)

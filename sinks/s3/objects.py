@@ -27,8 +27,8 @@ _ASSEMBLY_SECONDS = 60.0
 
 def part_bytes(object_bytes: int) -> int:
     """The size of the parts of objects of such a size: S3's smallest, so long as 10,000 of them are enough."""
-    mebibytes = -(-object_bytes // _MOST_PARTS) >> 20
-    return max(_LEAST_PART_BYTES, (mebibytes + 1) << 20)
+    least = -(-object_bytes // _MOST_PARTS)
+    return _LEAST_PART_BYTES if least <= _LEAST_PART_BYTES else -(-least >> 20) << 20
 
 
 @dataclass
