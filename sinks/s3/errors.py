@@ -28,6 +28,14 @@ class Refused(RuntimeError):
     """S3 refuses a request, and would refuse it again."""
 
 
+class StateError(RuntimeError):
+    """The recovery store has something that this version cannot go on with."""
+
+
+PLAIN = (LostUpload, Refused, StateError)
+"""Errors whose text says all; of any other a traceback is of use."""
+
+
 class Verdict(Enum):
     """What to do about an error."""
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from sinks.s3.errors import StateError
+
 
 class Format(Protocol):
     """A format of objects. Everything that it returns is plain bytes, for the recovery store."""
@@ -41,7 +43,7 @@ def restore(spec: Sequence[Any]) -> Format:
     """The format of an object that a run before began.
 
     Raises:
-        ValueError: this version has no such format.
+        StateError: this version has no such format.
     """
     # Not at the top: Arrow takes a while to import, and JSON lines do without.
     from sinks.s3 import jsonl, parquet  # noqa: PLC0415
@@ -51,4 +53,4 @@ def restore(spec: Sequence[Any]) -> Format:
         return jsonl.JsonLines()
     if kind == "parquet":
         return parquet.Parquet.restore(*arguments)
-    raise ValueError(f"the recovery store has an object in format {kind!r}, which this version does not know")
+    raise StateError(f"the recovery store has an object in format {kind!r}, which this version does not know")

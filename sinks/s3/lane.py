@@ -21,7 +21,7 @@ from typing_extensions import override
 
 from sinks.s3 import format as formats
 from sinks.s3 import state as states
-from sinks.s3.errors import LostUpload, Refused, describe
+from sinks.s3.errors import PLAIN, describe
 from sinks.s3.layout import Place
 from sinks.s3.objects import Object, part_bytes
 from sinks.s3.poison import Rejection, apart
@@ -96,7 +96,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], State]):
             yield
         except Exception as error:
             if error is not self._uploads.failure:  # which is told already
-                log.error("%s", error, exc_info=None if isinstance(error, LostUpload | Refused) else error)
+                log.error("%s", error, exc_info=None if isinstance(error, PLAIN) else error)
             raise
 
     def _resume(self, state: State | None) -> None:

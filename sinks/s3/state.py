@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sinks.s3.errors import StateError
+
 VERSION = 2
 
 State = dict[str, Any]
@@ -19,11 +21,11 @@ def current(state: State, **defaults: Any) -> State:
             ``part_bytes``. It took them from its settings, which are taken to be those of now.
 
     Raises:
-        ValueError: the state is of a later version.
+        StateError: the state is of a later version.
     """
     version = state.get("version", 1)
     if version > VERSION:
-        raise ValueError(
+        raise StateError(
             f"the recovery store was written by a later version of this job (S3 state {version}, and this one reads "
             f"{VERSION}): run that version"
         )

@@ -8,7 +8,7 @@ from threading import Condition
 
 from prometheus_client import Counter, Gauge
 
-from sinks.s3.errors import LostUpload, Refused
+from sinks.s3.errors import PLAIN
 from sinks.s3.requests import Gone, Requests
 from sinks.s3.upload import Complete, Request, Send, Tidy, Upload
 
@@ -129,6 +129,6 @@ class Uploads:
     def _fail(self, error: Exception) -> None:
         with self._room:
             if not self._closed and self.failure is None:
-                log.error("%s", error, exc_info=None if isinstance(error, LostUpload | Refused) else error)
+                log.error("%s", error, exc_info=None if isinstance(error, PLAIN) else error)
                 self.failure = error
             self._room.notify_all()

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sinks.s3 import objects
+from sinks.s3 import Format, objects
 from sinks.s3.jsonl import JsonLines
 from sinks.s3.parquet import Parquet
 from tests.sinks.fake_s3 import FakeS3
@@ -27,7 +27,7 @@ class Row(msgspec.Struct):
 
 
 SCHEMA = pa.schema([("number", pa.int64()), ("time", pa.timestamp("ms", tz="UTC")), ("text", pa.string())])
-FORMATS = {"jsonl": JsonLines(), "parquet": Parquet(SCHEMA)}
+FORMATS: dict[str, Format] = {"jsonl": JsonLines(), "parquet": Parquet(SCHEMA)}
 
 
 def row(number: int) -> Row:
