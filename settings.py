@@ -26,7 +26,6 @@ from pydantic import (
 
 from environment import Given, beginning_with, given, strangers
 from environment import SettingsError as SettingsError  # noqa: PLC0414  # raised here, too
-
 from records.index_names import LONGEST, IndexNames, rivals
 
 _SECRET = re.compile(r"password|secret|token|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
@@ -442,29 +441,21 @@ class Archive(_Settings):
     format: Literal["parquet", "jsonl"] = Field(
         "parquet", alias="S3_FORMAT", description="Parquet (zstd), or JSON lines (gzip)"
     )
-    # S3 takes 10,000 parts an object, of which ours have 5 MiB.
     roll_bytes: int = Field(
-        64 << 20, alias="S3_ROLL_BYTES", ge=1, le=40 << 30, description="an object is closed with so many bytes"
+        64 << 20, alias="S3_ROLL_BYTES", ge=1, le=1 << 40, description="an object is closed with so many bytes"
     )
     roll_rows: int = Field(10_000_000, alias="S3_ROLL_ROWS", ge=1, description="or so many rows")
     roll_seconds: float = Field(
         300, alias="S3_ROLL_SECONDS", ge=1, description="or so many seconds after its first row, without new rows, too"
     )
     max_open_objects: int = Field(
-        16, alias="S3_MAX_OPEN_OBJECTS", ge=1, le=1000, description="of a lane; the one that waited longest is closed"
+        16, alias="S3_MAX_OPEN_OBJECTS", ge=1, le=1000, description="of a worker; the one that waited longest is closed"
     )
     max_buffer_bytes: int = Field(
         128 << 20,
         alias="S3_MAX_BUFFER_BYTES",
         ge=1 << 20,
         description="bytes that wait for S3; above it the flow is held back",
-    )
-    lanes: int = Field(
-        1,
-        alias="S3_LANES",
-        ge=1,
-        le=16,
-        description="objects written side by side: as many as workers; it can be raised later, not lowered",
     )
     concurrency: int = Field(4, alias="S3_CONCURRENCY", ge=1, le=64, description="requests at a time")
     addressing: Literal["auto", "path", "virtual"] = Field(

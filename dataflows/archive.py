@@ -2,24 +2,35 @@
 
 import logging
 import os
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
 import boto3
+import bytewax.operators as op
 import pyarrow as pa
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
+from bytewax.dataflow import Stream
 
 from dataflows import runtime
-from operators.batch import group_index
+from operators.batch import Batch, group_index
+from operators.each import Batches
+from operators.gather import gather
+from records import dead_letter
 from records.enriched import EnrichedRating
 from settings import Archive
-from sinks.s3 import Format, Layout, Rolling, S3Sink
+from sinks.kafka import KafkaWriter
+from sinks.s3 import Format, Layout, Rejection, Rolling, S3Sink
+from sinks.s3.errors import Verdict, classify, code, describe, status
 from sinks.s3.jsonl import JsonLines
 from sinks.s3.parquet import Parquet
 from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)
+
+_NO_BUCKET, _ELSEWHERE = 404, {301, 400}
+"""HTTP statuses of a bucket that is not there, and of one in another region."""
 
 _TEXT = {"channel", "message", "first_name", "last_name", "full_name", "email", "club_status", "region"}
 _TIME = {"rating_ts"}
@@ -35,8 +46,19 @@ SCHEMA = pa.schema([pa.field(name, _type(name)) for name in EnrichedRating.__str
 FORMATS: dict[str, Format] = {"parquet": Parquet(SCHEMA), "jsonl": JsonLines()}
 
 
-def connect(settings: Archive) -> S3Sink | None:
+def rows(
+    enriched: Batches[EnrichedRating], ticks: Stream[tuple[str, Batch[Any]]]
+) -> Stream[tuple[str, Batch[EnrichedRating]]]:
+    """What goes to S3. The ratings of a worker go to one lane: each has open objects of its own."""
+    return op.merge("archive_ticks", gather("archive_lane", enriched), ticks)
+
+
+def connect(settings: Archive, reject: Callable[[list[Rejection]], None]) -> S3Sink | None:
     """The branch's sink; None if the branch is off.
+
+    Args:
+        settings: the branch's.
+        reject: takes ratings that no object can hold, and returns when they are safe.
 
     Raises:
         StartupError: the bucket is not there or not ours, a setting is not usable, or there is no recovery store.
@@ -62,18 +84,43 @@ def connect(settings: Archive) -> S3Sink | None:
         layout,
         form,
         Rolling(settings.roll_bytes, settings.roll_rows, settings.roll_seconds, settings.max_open_objects),
+        reject=reject,
         extra=_extra(settings),
         concurrency=settings.concurrency,
         max_buffer_bytes=settings.max_buffer_bytes,
-        lanes=settings.lanes,
         lane_of=group_index,
         stopping=runtime.stopping,
     )
 
 
+def reject(ratings_topic: str, dead_letters: Callable[[], KafkaWriter], rejected: list[Rejection]) -> None:
+    """Write ratings that no object can hold as dead letters."""
+    writer = dead_letters()
+    writer.write(
+        dead_letter.to_message(
+            dead_letter.dead_letter(
+                ratings_topic,
+                rating.source_partition,
+                rating.source_offset,
+                rating.rating_ts,
+                None,
+                None,
+                step="archive",
+                error=error,
+                message=reason.encode(errors="backslashreplace").decode(),
+            )
+        )
+        for rating, error, reason in rejected
+    )
+    writer.settle()
+
+
 def client(settings: Archive) -> Any:
-    """Make a client of S3; credentials and endpoint by boto3's own chain. It retries nothing: the sink does."""
-    return boto3.client(
+    """Make a client of S3; credentials and endpoint by boto3's own chain. It retries nothing: the sink does.
+
+    Its session is its own: boto3's common one would keep credentials that have expired.
+    """
+    return boto3.Session().client(
         "s3",
         region_name=settings.region or os.environ.get("AWS_REGION"),  # boto3 knows only AWS_DEFAULT_REGION
         config=Config(
@@ -90,28 +137,48 @@ def client(settings: Archive) -> Any:
 
 
 def _check(settings: Archive) -> None:
-    bucket = settings.bucket
+    """See that there is such a bucket, as far as our rights let us see.
+
+    Raises:
+        StartupError: there is none, it is in another region, or S3 does not know us.
+    """
+    bucket, s3 = settings.bucket, client(settings)
+    why: Exception | None = None
     try:
-        client(settings).head_bucket(Bucket=bucket)
-    except ClientError as error:
-        status = error.response["ResponseMetadata"].get("HTTPStatusCode")
-        region = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
-        if status == 404:
-            raise StartupError(f"S3_BUCKET is {bucket!r}, but there is no such bucket") from None
-        if status in {301, 400} and region:
-            raise StartupError(f"S3_BUCKET {bucket!r} is in region {region}: set S3_REGION") from None
-        if status in {301, 400, 401, 403}:
-            raise StartupError(f"S3 denies us the bucket {bucket!r}: {error}") from None
-        log.warning("S3: %s", error)
-    except BotoCoreError as error:
-        if type(error).__name__ in {
-            "NoCredentialsError",
-            "PartialCredentialsError",
-            "NoRegionError",
-            "ProfileNotFound",
-        }:
-            raise StartupError(f"S3: {error}") from None
-        log.warning("S3 is not there yet: %s", error)
+        s3.head_bucket(Bucket=bucket)
+        return
+    except Exception as error:
+        why = error
+    if isinstance(why, ClientError):
+        region = why.response["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
+        if status(why) == _NO_BUCKET:
+            raise StartupError(f"S3_BUCKET is {bucket!r}, but there is no such bucket")
+        if status(why) in _ELSEWHERE and region:
+            raise StartupError(f"S3_BUCKET {bucket!r} is in region {region}: set S3_REGION")
+        why = _explained(s3, bucket)
+        if why is None:
+            return
+        if isinstance(why, ClientError) and code(why) == "AccessDenied":
+            log.warning(
+                "S3 does not let us see the bucket %r (it takes the right s3:ListBucket): "
+                "whether it takes objects shows at the first", bucket,
+            )  # fmt: skip
+            return
+    if classify(why) is Verdict.RETRY:
+        log.warning("S3 is not there yet: %s", describe(why))
+    elif isinstance(why, ClientError):
+        raise StartupError(f"S3 denies us the bucket {bucket!r}: {describe(why)}")
+    else:
+        raise StartupError(f"S3: {describe(why)}")
+
+
+def _explained(s3: Any, bucket: str | None) -> Exception | None:
+    """Why S3 denies us a bucket, which its answer to HEAD does not say; None where it does not, after all."""
+    try:
+        s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
+    except Exception as error:
+        return error
+    return None
 
 
 def _extra(settings: Archive) -> dict[str, str]:

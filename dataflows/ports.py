@@ -75,6 +75,7 @@ def connect(settings: Settings) -> Ports:
     loaded = Event()
     source = partial(KafkaSource, config=config, stopping=runtime.stopping)
     sink = partial(KafkaSink, config=config, lanes=len(KEY_GROUPS), lane_of=group_index)
+    letters = partial(KafkaWriter, names.dead_letters, config)
     rejected = partial(_rejected, names.ratings, names.dead_letters)
 
     held_back = timedelta(0)
@@ -98,8 +99,8 @@ def connect(settings: Settings) -> Ports:
         enriched=sink(names.enriched, rejected=partial(rejected, "enriched", avro.locate if avro else locate)),
         alerts=sink(names.alerts, rejected=partial(rejected, "alerts", locate)),
         dead_letters=sink(names.dead_letters),
-        search=search.connect(settings.search, names.ratings, partial(KafkaWriter, names.dead_letters, config)),
-        archive=archive.connect(settings.archive),
+        search=search.connect(settings.search, names.ratings, letters),
+        archive=archive.connect(settings.archive, partial(archive.reject, names.ratings, letters)),
         schemas=known,
         enriched_avro=avro,
         ticks=TickSource(tuple((key, Batch()) for key in KEY_GROUPS), stopping=runtime.stopping),

@@ -12,7 +12,7 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import formats, runtime, search, store
+from dataflows import archive, formats, runtime, search, store
 from dataflows.ports import Ports, connect
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
@@ -60,7 +60,7 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
         documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json)
         op.output("search", op.merge("search_ticks", documents, ticks), ports.search)
     if ports.archive:
-        op.output("archive", op.merge("archive_ticks", join.joined, ticks), ports.archive)
+        op.output("archive", archive.rows(join.joined, ticks), ports.archive)
     return flow
 
 

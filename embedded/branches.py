@@ -33,7 +33,6 @@ class Branches:
             "ELASTICSEARCH_URL": self._elasticsearch.url,
             "S3_BUCKET": _BUCKET,
             "S3_ROLL_SECONDS": str(_ROLL_SECONDS),
-            "S3_LANES": "1",
             **self._s3.environment,
         }
 

@@ -48,14 +48,14 @@ class Snapshots:
         return any(state["closing"] or state["sealed"] for state in states)
 
 
-def polls(work: Work, lanes: int) -> Iterator[list[list[Sequence[Any]]]]:
-    """The ratings as they come out of the join: of each poll, for each lane, the batches of its key groups."""
+def polls(work: Work) -> Iterator[list[Sequence[Any]]]:
+    """The ratings as they come out of the join: of each poll, the batches of the key groups."""
     ratings = work.ratings()
     while poll := list(islice(ratings, POLL)):
         groups = [Batch[EnrichedRating]() for _ in KEY_GROUPS]
         for rating in poll:
             groups[rating["user_id"] % len(groups)].append(EnrichedRating(**rating))
-        yield [[group for group in groups[lane::lanes] if group] for lane in range(lanes)]
+        yield [group for group in groups if group]
 
 
 def sink(bucket: str, form: str, clock: Clock) -> S3Sink:
@@ -71,20 +71,18 @@ def sink(bucket: str, form: str, clock: Clock) -> S3Sink:
         FORMATS[form],
         concurrency=settings.concurrency,
         max_buffer_bytes=settings.max_buffer_bytes,
-        lanes=settings.lanes,
         lane_of=group_index,
         clock=clock,
     )
 
 
-def write(output: S3Sink, clock: Clock, handed_over: list[list[list[Sequence[Any]]]]) -> dict[str, float]:
+def write(output: S3Sink, clock: Clock, handed_over: list[list[Sequence[Any]]]) -> dict[str, float]:
     """Write all until it is visible; return the size and the duration of the snapshots."""
     lanes = [output.build_part("archive", part, None) for part in output.list_parts()]
     snapshots = Snapshots(lanes)
     due = time.monotonic() + SNAPSHOT_SECONDS
     for poll in handed_over:
-        for lane, batches in zip(lanes, poll, strict=True):
-            lane.write_batch(batches)
+        lanes[0].write_batch(poll)  # a worker has one lane that takes records
         if time.monotonic() > due:
             snapshots.take()
             due = time.monotonic() + SNAPSHOT_SECONDS
@@ -102,7 +100,7 @@ def main() -> None:
     work = Work.from_command_line()
     clock = Clock()
     sinks = {bucket: sink(bucket, sys.argv[2], clock) for bucket in (work.practice, work.bucket)}
-    handed_over = list(polls(work, Archive().lanes))
+    handed_over = list(polls(work))
     timed(work, lambda bucket: write(sinks[bucket], clock, handed_over))
 
 

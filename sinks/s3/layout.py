@@ -2,8 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -14,11 +14,28 @@ DEFAULT = "{prefix}/dt={year}-{month}-{day}/hr={hour}/{lane}-{sequence}.{ext}"
 _OURS = frozenset({"prefix", "year", "month", "day", "hour", "lane", "sequence", "ext"})
 _TIMES = ("year", "month", "day", "hour")
 _HOUR = 3_600_000
+_FIRST = -62_135_596_800_000
+_LAST = 253_402_300_799_999
+"""The first and the last millisecond of the years 1 to 9999: what Python, and most that reads the archive, can date."""
+_NO_TIME = -1
+"""Kafka's timestamp of a record that has none."""
+UNKNOWN = "unknown"
+"""Stands in keys for the time of a record that has none, or one that is no date."""
+_TIME = f"{{(?:{'|'.join(_TIMES)})}}"
+_TIME_RUN = re.compile(f"{_TIME}(?:[^{{}}/]*{_TIME})*")
+"""The times of one segment of a key, with what stands between them."""
+_KEY_BYTES = 1024
+"""S3 takes no longer key."""
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 """What Hive, and what reads its layout, take for null."""
 
 Place = tuple[Any, ...]
-"""What records of one object have in common: the hour since 1970, and the fields of the template."""
+"""What records of one object have in common: the hour since 1970 (None: unknown), and the fields of the template."""
+
+
+def hour_of(time: int) -> int | None:
+    """The hour since 1970 of a time in milliseconds; None where it is no time: -1, or beyond the years 1 to 9999."""
+    return time // _HOUR if _FIRST <= time <= _LAST and time != _NO_TIME else None
 
 
 class Layout:
@@ -26,6 +43,8 @@ class Layout:
 
     Its names are ``prefix``, ``year``, ``month``, ``day``, ``hour`` (of the record's time, UTC), ``lane``, ``sequence``
     and ``ext``; any other is a field of the record. ``lane`` and ``sequence`` make a key unique and must be there.
+    Where a record's time is unknown, ``unknown`` stands for the times of each segment: ``dt={year}-{month}-{day}``
+    becomes ``dt=unknown``.
 
     Raises:
         ValueError: the template is not one.
@@ -41,14 +60,16 @@ class Layout:
             raise ValueError(f"{template!r} lacks {{{'} and {'.join(sorted(missing))}}}: keys would not be unique")
         self.fields = tuple(dict.fromkeys(name for name in names if name not in _OURS))
         self._values = [attrgetter(name) for name in self.fields]
-        self._template = template
+        self._template, self._timeless = template, _TIME_RUN.sub(UNKNOWN, template)
         self._fixed = {"prefix": prefix.strip("/"), "ext": extension}
         self._time = time
         self._by_time = any(name in _TIMES for name in names)
+        self.identity = (template, prefix)
+        """Two layouts of one identity give a place the same meaning."""
 
-    def split(self, records: list[Any]) -> Mapping[Place, list[Any]]:
+    def split(self, records: Sequence[Any]) -> Mapping[Place, Sequence[Any]]:
         """Records by the object that they belong to, in their order."""
-        hours = [time // _HOUR for time in map(self._time, records)] if self._by_time else [0] * len(records)
+        hours = self._hours(records)
         if not self._values and len(set(hours)) == 1:  # as nearly always
             return {(hours[0],): records}
         found = defaultdict[Place, list[Any]](list)
@@ -58,11 +79,28 @@ class Layout:
         return found
 
     def key(self, place: Place, lane: str, sequence: str) -> str:
-        """The key of an object for records of ``place``."""
+        """The key of an object for records of ``place``.
+
+        Raises:
+            ValueError: a field cannot be in a key, or makes it too long.
+        """
         hour, *values = place
         fields = dict(zip(self.fields, map(_escape, values), strict=True))
-        key = self._template.format(**self._fixed, **_hour(hour), **fields, lane=lane, sequence=sequence)
-        return key.lstrip("/")
+        template = self._timeless if hour is None else self._template
+        times = {} if hour is None else _times(hour)
+        key = template.format(**self._fixed, **times, **fields, lane=lane, sequence=sequence).lstrip("/")
+        if (size := len(key.encode())) > _KEY_BYTES:
+            raise ValueError(f"its key has {size:,} bytes, and S3 takes {_KEY_BYTES:,}")
+        return key
+
+    def _hours(self, records: Sequence[Any]) -> Sequence[int | None]:
+        if not self._by_time:
+            return [0] * len(records)
+        hours = [time // _HOUR for time in map(self._time, records)]
+        # A look at the few different hours, instead of one at each time.
+        if all(0 <= hour <= _LAST // _HOUR for hour in set(hours)):
+            return hours
+        return [*map(hour_of, map(self._time, records))]
 
 
 def _escape(value: object) -> str:
@@ -74,6 +112,9 @@ def _escape(value: object) -> str:
 
 
 @lru_cache(maxsize=256)
-def _hour(hour: int) -> dict[str, str]:
-    time = datetime.fromtimestamp(hour * 3600, timezone.utc)
-    return {"year": f"{time:%Y}", "month": f"{time:%m}", "day": f"{time:%d}", "hour": f"{time:%H}"}
+def _times(hour: int) -> dict[str, str]:
+    time = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(hours=hour)
+    # Not by strftime: it writes the year 1 as "1".
+    return {
+        "year": f"{time.year:04}", "month": f"{time.month:02}", "day": f"{time.day:02}", "hour": f"{time.hour:02}"
+    }  # fmt: skip

@@ -10,8 +10,11 @@ from itertools import chain
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec.structs import astuple
+
+from sinks.s3.format import ColumnsError
 
 _MAGIC = b"PAR1"
 _FOOTER_BYTES = 8
@@ -20,15 +23,26 @@ _END_BYTES = 8
 """The end of an Arrow stream: https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format."""
 _WRITE_BYTES = 4 << 20
 
+_NO_TIME = -1
+"""Kafka's timestamp of a record that has none."""
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""Of the years 1 to 9999."""
+_UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
 
 class Parquet:
-    """Records of one Struct type; its fields are the columns of ``schema``, in order."""
+    """Records of one Struct type; its fields are the columns of ``schema``, in order.
+
+    A timestamp that is -1 or beyond the years 1 to 9999 is written as null: DuckDB fails at a query of a file that has
+    one which its own timestamps do not reach, and pyarrow when it makes Python values of one beyond the year 9999.
+    """
 
     extension = "parquet"
     content_type = "application/vnd.apache.parquet"
 
     def __init__(self, schema: pa.Schema, compression: str = "zstd") -> None:
         self._schema, self._compression = schema, compression
+        self.spec = ("parquet", schema.serialize().to_pybytes(), compression)
         # Of numbers a dictionary costs more time than it saves bytes.
         self._dictionaries = [field.name for field in schema if pa.types.is_string(field.type)]
         # A third of the time of Zstandard; and to have Arrow's own threads at it takes longer than to do it.
@@ -37,13 +51,18 @@ class Parquet:
         empty = self._stream([])
         self._begin, self._end = empty[:-_END_BYTES], empty[-_END_BYTES:]
 
+    @classmethod
+    def restore(cls, schema: bytes, compression: str) -> "Parquet":
+        """The format of such a ``spec``."""
+        return cls(pa.ipc.read_schema(pa.py_buffer(schema)), compression)
+
     def block(self, records: Sequence[Any]) -> bytes:
         """What is in an Arrow stream between its schema and its end: one after the other, blocks are one stream."""
         values = list(chain.from_iterable(map(astuple, records)))
         width = len(self._schema)
         if len(values) != width * len(records):
-            raise ValueError(f"the records have not the {width} columns {', '.join(self._schema.names)}")
-        arrays = [pa.array(values[at::width], column.type) for at, column in enumerate(self._schema)]
+            raise ColumnsError(f"the records have not the {width} columns {', '.join(self._schema.names)}")
+        arrays = [_array(values[at::width], column.type) for at, column in enumerate(self._schema)]
         stream = self._stream([pa.record_batch(arrays, schema=self._schema)])
         return stream[len(self._begin) : -_END_BYTES]
 
@@ -81,6 +100,21 @@ class Parquet:
             for batch in batches:
                 writer.write_batch(batch)
         return bytes(sink.getvalue())
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    array = pa.array(values, kind)
+    if not pa.types.is_timestamp(kind):
+        return array
+    unit = _UNITS[kind.unit]
+    first = max(_FIRST_SECOND * unit, -(1 << 63))
+    last = min((_LAST_SECOND + 1) * unit - 1, (1 << 63) - 1)
+    numbers = array.cast(pa.int64())
+    bounds = pc.min_max(numbers).as_py()
+    if bounds["min"] is None or (bounds["min"] >= 0 and bounds["max"] <= last):
+        return array  # as nearly always
+    strange = pc.or_(pc.equal(numbers, _NO_TIME), pc.or_(pc.less(numbers, first), pc.greater(numbers, last)))
+    return pc.if_else(strange, pa.scalar(None, kind), array)
 
 
 class _Output(io.RawIOBase):

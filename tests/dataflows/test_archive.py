@@ -115,12 +115,12 @@ def test_kills_leave_each_rating_in_one_object(
     variables = settings(world, s3, bucket, S3_FORMAT=form, S3_ROLL_SECONDS="6", S3_ROLL_BYTES=str(12 << 20))
     for number in range(KILLS):
         count = processes[min(number * len(processes) // KILLS, len(processes) - 1)]
-        with Job(tmp_path, {**variables, "S3_LANES": str(count)}, processes=count) as job:
+        with Job(tmp_path, variables, processes=count) as job:
             world.rate(RATINGS // (KILLS + 1), anybody(world))
             time.sleep(world.random.uniform(1, 5))
             assert job.running(), job.tail()
             job.kill()
-    with Job(tmp_path, {**variables, "S3_LANES": str(processes[-1])}, processes=processes[-1]) as job:
+    with Job(tmp_path, variables, processes=processes[-1]) as job:
         world.rate(RATINGS // (KILLS + 1), anybody(world))
         finish(world, s3, bucket, outputs, job)
     print(
@@ -173,7 +173,8 @@ def test_objects_have_encryption_class_and_tags(message_bytes: int, monkeypatch:
                 kms_key="key-7",
                 storage_class="STANDARD_IA",
                 tags="team=flights&cost=7",
-            )
+            ),
+            reject=lambda rejected: pytest.fail(str(rejected)),
         )
         assert sink is not None
         lane = sink.build_part("archive", "0000", None)

@@ -21,6 +21,7 @@ from sinks.s3.format import Format
 from sinks.s3.jsonl import JsonLines
 from sinks.s3.parquet import Parquet
 from tests.servers.s3 import S3
+from tests.sinks.fake_s3 import FakeS3
 
 HOUR = 3_600_000
 
@@ -65,7 +66,7 @@ def sink(request: pytest.FixtureRequest, server: EmbeddedS3 | S3, bucket: str) -
 
 
 def make(
-    server: EmbeddedS3 | S3, bucket: str, form: Format, template: str = "{prefix}/{lane}-{sequence}.{ext}"
+    server: EmbeddedS3 | S3 | FakeS3, bucket: str, form: Format, template: str = "{prefix}/{lane}-{sequence}.{ext}"
 ) -> S3Sink:
     layout = Layout(template, prefix="pre", extension=form.extension, time=lambda row: row.time)
     return S3Sink(server.client, bucket, layout, form, clock=Clock())
@@ -241,7 +242,7 @@ def test_a_lost_upload_is_told(s3: S3, topics: Callable[[str], str], form: str) 
     sink = make(server, bucket, FORMATS[form]())
     lane = sink.build_part("step", "0000", None)
     at = 0
-    while not any(part[3] for found in lane.snapshot()["open"] for part in found["upload"]["parts"]):
+    while not any(tag for found in lane.snapshot()["open"] for _, tag, _ in found["upload"]["parts"]):
         lane.write_batch([noise(range(at, at + 2000))])
         at += 2000
         time.sleep(0.1)

@@ -1,0 +1,66 @@
+"""Rows of the tests of the S3 sink, and objects so small that a few rows are parts of one."""
+
+import gzip
+import io
+import json
+from random import Random
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sinks.s3 import Format, objects
+from sinks.s3.jsonl import JsonLines
+from sinks.s3.parquet import Parquet
+from tests.sinks.fake_s3 import FakeS3
+
+HOUR = 3_600_000
+PART_BYTES = 1500
+
+
+class Row(msgspec.Struct):
+    number: int
+    time: int
+    text: str | None = None
+
+
+SCHEMA = pa.schema([("number", pa.int64()), ("time", pa.timestamp("ms", tz="UTC")), ("text", pa.string())])
+FORMATS: dict[str, Format] = {"jsonl": JsonLines(), "parquet": Parquet(SCHEMA)}
+
+
+def row(number: int) -> Row:
+    """A row that does not compress; one in a hundred is of the hour after."""
+    return Row(number, number * 1000 + (number % 100 == 0) * HOUR, Random(number).randbytes(30).hex())
+
+
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block has 10 rows, a group a few of these, and a part 1,500 bytes."""
+    sizes = {"_LEAST_PART_BYTES": PART_BYTES, "_GROUP_BYTES": 1000, "_BLOCK_ROWS": 10, "_SMALL_BYTES": 100}
+    for name, value in sizes.items():
+        monkeypatch.setattr(objects, name, value)
+
+
+def read(key: str, body: bytes) -> list[int]:
+    """The numbers of an object's rows; the rows are looked at."""
+    if ".parquet" in key:
+        found = pq.read_table(io.BytesIO(body)).select(SCHEMA.names).cast(SCHEMA).to_pylist()
+        rows = [Row(one["number"], round(one["time"].timestamp() * 1000), one["text"]) for one in found]
+    else:
+        rows = [Row(*[json.loads(line)[name] for name in SCHEMA.names]) for line in gzip.decompress(body).splitlines()]
+    assert rows == [row(one.number) for one in rows]
+    return [one.number for one in rows]
+
+
+def numbers(s3: FakeS3) -> list[int]:
+    """Of all rows in all objects."""
+    return sorted(number for key, body in s3.objects.items() for number in read(key, body))
+
+
+def content_of(saved: Any) -> int:
+    """Bytes in a state."""
+    if isinstance(saved, bytes):
+        return len(saved)
+    values = saved.values() if isinstance(saved, dict) else saved if isinstance(saved, list | tuple) else ()
+    return sum(map(content_of, values))
