@@ -19,6 +19,8 @@ from prometheus_client import REGISTRY
 import records.message
 from records.message import Poll
 from sources.kafka import MAX_MESSAGES, KafkaSource
+from sources.kafka.partition import KafkaPartition
+from sources.kafka.position import Position, from_state
 from tests.servers.kafka import Kafka
 
 Source = Callable[..., KafkaSource]
@@ -510,13 +512,19 @@ def test_what_was_aside_on_a_topic_made_anew_is_not_waited_for(
     assert "made anew" in caplog.text
 
 
+def position(source: KafkaSource, partition: KafkaPartition) -> Position:
+    found = from_state(source.topic, partition.snapshot())
+    assert found is not None
+    return found
+
+
 def read_to_the_end(source: KafkaSource, state: Any, end: int) -> list[bytes | None]:
     """What the first partition sends on, from that state until it has read up to `end` and nothing is aside."""
     source.list_parts()
     partition = source.build_part("in", "00000", state)
     out: list[Poll] = []
     deadline = time.monotonic() + 20
-    while len(found := partition.snapshot()) == 3 or found[1] < end:
+    while (found := position(source, partition)).aside or found.next < end:
         assert time.monotonic() < deadline, f"{values(out)}, {found}"
         out += partition.next_batch()
         time.sleep(0.01)
@@ -588,10 +596,10 @@ def test_retention_passes_by_while_what_was_aside_is_read_again(
     admin.delete_records([TopicPartition(topic, 0, upto)])[TopicPartition(topic, 0)].result(30)
     write(kafka, topic, numbered(300, 310), key=None)
     out: list[Poll] = []
-    while partition.snapshot() != (topic, 310):
+    while (at := position(source, partition)) != (310, (), at.topic_id):
         if metric("kafka_source_skipped_total", topic) == skipped:
             away.values.clear()
-        assert time.monotonic() < deadline, f"{values(out)}, {partition.snapshot()}"
+        assert time.monotonic() < deadline, f"{values(out)}, {at}"
         out += partition.next_batch()
         time.sleep(0.01)
     partition.close()
