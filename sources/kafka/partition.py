@@ -266,3 +266,27 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
             if begin.reason:
                 self._next = self._reached = begin.position.next
         self._inbox.go_to(self._aside.to_read(self._next))
+
+
+class VacantPartition(StatefulSourcePartition[Poll, State]):
+    """A partition that the recovery store has and the topic has not."""
+
+    def __init__(self, source: "KafkaSource", state: State | None) -> None:
+        self._source, self._state = source, state or to_state(source.topic, Position(0))
+        self._epochs = Epochs(source._pause)
+
+    @override
+    def next_batch(self) -> list[Poll]:
+        self._epochs.reading()
+        if self._source.stopping():
+            raise StopIteration
+        return []
+
+    @override
+    def next_awake(self) -> datetime:
+        return self._epochs.wake(_LONGEST_REST)
+
+    @override
+    def snapshot(self) -> State:
+        self._epochs.ended()
+        return self._state

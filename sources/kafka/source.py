@@ -7,14 +7,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from bytewax.inputs import FixedPartitionedSource
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import KafkaError, KafkaException
 from typing_extensions import override
 
 from records.message import Message, Poll
 from sources.epochs import Pause
 from sources.failures import log_failures
-from sources.kafka.partition import KafkaPartition
+from sources.kafka.partition import KafkaPartition, VacantPartition
 from sources.kafka.position import State
 from sources.kafka.reader import Reader, insist
 from sources.kafka.watch import Topic, watcher
@@ -61,6 +61,9 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
     after_first_snapshot: bool = False
     """Read nothing in the first epoch of a partition that has no state in the recovery store: the outputs' own first
     snapshot is then durable before they are given anything."""
+    stored: Collection[str] = ()
+    """Partitions that the recovery store has state of. Bytewax wants them all listed: those that the topic does not
+    have (it was made anew with fewer, or is another one) stay silent."""
     _topics: dict[str, Topic] = field(default_factory=dict)
     """The topic as it was at the start, by its name."""
     _readers: dict[int, Reader] = field(default_factory=dict)
@@ -82,12 +85,17 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
         """
         topic = insist(self._describe)
         self._topics[self.topic] = topic
-        return [f"{partition:05d}" for partition in topic.partitions]
+        return sorted({*self.stored, *(f"{partition:05d}" for partition in topic.partitions)})
 
     @override
     @log_failures
-    def build_part(self, step_id: str, for_part: str, resume_state: State | None) -> KafkaPartition:
-        return KafkaPartition(self, self._reader(), int(for_part), resume_state)
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: State | None
+    ) -> StatefulSourcePartition[Poll, State]:
+        partition = int(for_part)
+        if partition not in self._topics[self.topic].partitions:
+            return VacantPartition(self, resume_state)
+        return KafkaPartition(self, self._reader(), partition, resume_state)
 
     def _describe(self) -> Topic:
         topic = watcher(self.config).describe(self.topic)

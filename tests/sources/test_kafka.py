@@ -10,6 +10,7 @@ from typing import Any
 import bytewax.operators as op
 import pytest
 from bytewax.dataflow import Dataflow
+from bytewax.inputs import StatefulSourcePartition
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, run_main
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -19,8 +20,7 @@ from prometheus_client import REGISTRY
 import records.message
 from records.message import Poll
 from sources.kafka import MAX_MESSAGES, KafkaSource
-from sources.kafka.partition import KafkaPartition
-from sources.kafka.position import Position, from_state
+from sources.kafka.position import Position, State, from_state
 from tests.servers.kafka import Kafka
 
 Source = Callable[..., KafkaSource]
@@ -273,14 +273,14 @@ def test_the_first_epoch_of_a_partition_without_state(
     partition = source.build_part("in", "00000", None if state is None else (topic, state))
     seconds, out = time.monotonic() + 2, list[Poll]()
     while time.monotonic() < seconds:
-        out += partition.next_batch()
+        out += list(partition.next_batch())
         time.sleep(0.01)
     assert values(out) == first
     partition.snapshot()
     deadline = time.monotonic() + 20
     while len(values(out)) < 10 - (state or 0):
         assert time.monotonic() < deadline
-        out += partition.next_batch()
+        out += list(partition.next_batch())
         time.sleep(0.01)
     partition.close()
     assert values(out) == numbered(state or 0, 10)
@@ -512,7 +512,7 @@ def test_what_was_aside_on_a_topic_made_anew_is_not_waited_for(
     assert "made anew" in caplog.text
 
 
-def position(source: KafkaSource, partition: KafkaPartition) -> Position:
+def position(source: KafkaSource, partition: StatefulSourcePartition[Poll, State]) -> Position:
     found = from_state(source.topic, partition.snapshot())
     assert found is not None
     return found
@@ -526,7 +526,7 @@ def read_to_the_end(source: KafkaSource, state: Any, end: int) -> list[bytes | N
     deadline = time.monotonic() + 20
     while (found := position(source, partition)).aside or found.next < end:
         assert time.monotonic() < deadline, f"{values(out)}, {found}"
-        out += partition.next_batch()
+        out += list(partition.next_batch())
         time.sleep(0.01)
     partition.close()
     return values(out)
@@ -600,7 +600,7 @@ def test_retention_passes_by_while_what_was_aside_is_read_again(
         if metric("kafka_source_skipped_total", topic) == skipped:
             away.values.clear()
         assert time.monotonic() < deadline, f"{values(out)}, {at}"
-        out += partition.next_batch()
+        out += list(partition.next_batch())
         time.sleep(0.01)
     partition.close()
     assert sorted(values(out), key=int) == expected  # type: ignore[arg-type]
