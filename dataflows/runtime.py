@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import threading
+from itertools import zip_longest
+from pathlib import Path
 
 _stop = threading.Event()
 
@@ -33,11 +35,33 @@ def set_up(log_level: str) -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
+def option(short: str, long: str, variable: str) -> str | None:
+    """What this process was started with, by one of Bytewax's options or the variable for it; None: it is not set."""
+    arguments = sys.argv[1:]
+    for word, following in zip_longest(arguments, arguments[1:], fillvalue=""):
+        name, _, value = word.partition("=")
+        if len(name) > len("--") and long.startswith(name):  # argparse takes a long option shortened
+            return value or following
+        if word.startswith(short):
+            return word.removeprefix(short) or following
+    return os.environ.get(variable) or None
+
+
+def recovery_store() -> Path | None:
+    """Where the recovery store is, if there is one."""
+    directory = option("-r", "--recovery-directory", "BYTEWAX_RECOVERY_DIRECTORY")
+    return None if directory is None else Path(directory)
+
+
 def has_recovery_store() -> bool:
-    """Whether this process was started with a recovery store, by Bytewax's option or variable."""
-    return "BYTEWAX_RECOVERY_DIRECTORY" in os.environ or any(
-        word.startswith(("-r", "--recovery-directory")) for word in sys.argv[1:]
-    )
+    """Whether this process was started with a recovery store."""
+    return recovery_store() is not None
+
+
+def workers() -> int:
+    """The number of workers, threads, of this process."""
+    number = option("-w", "--workers-per-process", "BYTEWAX_WORKERS_PER_PROCESS")
+    return int(number) if number is not None and number.isdecimal() else 1
 
 
 def _keep_freed_memory() -> None:

@@ -42,7 +42,8 @@ def change(name: str, before: Topic, now: Topic | None) -> str | None:
     if before.id is not None and now.id is not None and before.id != now.id:
         return f"topic {name} was deleted and made anew: the flow ends, start it again to read it from its beginning"
     if len(before.partitions) != len(now.partitions):
-        counts = f"{len(now.partitions)} partitions now, {len(before.partitions)} when the flow started"
+        partitions = "partition" if len(now.partitions) == 1 else "partitions"
+        counts = f"{len(now.partitions)} {partitions} now, {len(before.partitions)} when the flow started"
         return f"topic {name} has {counts}: the flow ends, start it again to read them"
     return None
 
