@@ -143,9 +143,11 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
         self._inbox.close()
 
     def _commit(self) -> None:
-        if self._inbox.is_refused:
-            self._inbox.is_refused = False
+        if (error := self._inbox.refused) is not None:
+            self._inbox.refused = None
             self._commits.refused()
+            if error.code() in _OF_A_CHANGED_TOPIC:
+                self._watch.ask()
         due = self._commits.snapshot(time.monotonic(), self._reached)
         if due is not None and self._watch.changed is None:
             self._reader.commit(self._partition, due)

@@ -119,7 +119,7 @@ class Reader:
         return self._committed[partition]
 
     def commit(self, partition: int, offset: int) -> None:
-        """Commit the offset; a failure is told by ``Inbox.is_refused``."""
+        """Commit the offset; a failure is told by ``Inbox.refused``."""
         metadata = to_metadata(self.watch.topic.id)
         at = TopicPartition(self.topic, partition, offset, metadata)
         self._consumer.commit(offsets=[at], asynchronous=True)
@@ -189,10 +189,8 @@ class Reader:
 
     def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         for at in offsets:
-            why = error or at.error
-            if why is not None and at.partition in self._inboxes:
-                self._inboxes[at.partition].is_refused = True
-                log.warning("%s-%d: the offset was not committed: %s", self.topic, at.partition, why.str())
+            if at.partition in self._inboxes:
+                self._inboxes[at.partition].answer_commit(error or at.error)
 
 
 class Inbox:
@@ -207,8 +205,9 @@ class Inbox:
         """The offset of the next message that is taken."""
         self.errors: list[tuple[KafkaError, int | None]] = []
         """What came behind the messages, with the offset, if it has one."""
-        self.is_refused = False
-        """A commit has failed."""
+        self.refused: KafkaError | None = None
+        """Why the last commit has failed; None: it has not, or somebody has seen to it."""
+        self._is_refusal_told = False
 
     def put(self, messages: list[Message]) -> None:
         """The reader has read these."""
@@ -244,6 +243,13 @@ class Inbox:
             return []
         errors, self.errors = self.errors, []
         return errors
+
+    def answer_commit(self, error: KafkaError | None) -> None:
+        """A commit has failed with this error, or has not."""
+        if error is not None and not self._is_refusal_told:
+            what = "%s-%d: the offset was not committed, and will be tried again: %s"
+            log.warning(what, self._reader.topic, self._partition, error.str())
+        self.refused, self._is_refusal_told = error, error is not None
 
     def go_to(self, offset: int) -> None:
         """Take messages from this offset on."""
