@@ -211,6 +211,12 @@ class Kafka(_Settings):
         le=3600,
         description="seconds to wait for a broker at the start; topics are waited for without limit",
     )
+    prefetch_bytes: int = Field(
+        64 << 20,
+        alias="PREFETCH_MAX_BYTES",
+        ge=1 << 20,
+        description="memory of a process for messages that it has read ahead, whatever the number of partitions",
+    )
 
 
 class Topics(_Settings):

@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from benchmarks import kafka, latency, start
+from benchmarks import kafka, latency, partitions, start
 from benchmarks.avro import compare as avro
 from benchmarks.elasticsearch import compare as elasticsearch
 from benchmarks.results import RESULTS, write
@@ -20,6 +20,7 @@ COMPARISONS = {
     "s3": s3.compare,
     "avro": avro.compare,
     "start": start.compare,
+    "partitions": partitions.compare,
 }
 
 
@@ -27,8 +28,12 @@ def main() -> str | None:
     """Measure, print the tables, write them to files; the reason why not ends the process with 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="the project and its rivals")
     parser.add_argument("comparison", nargs="?", choices=[*COMPARISONS, "all"], default="all", help="%(default)s")
-    parser.add_argument("--ratings", type=int, default=1_000_000, help="kafka, avro: the backlog (%(default)s)")
-    parser.add_argument("--customers", type=int, default=100_000, help="kafka, latency, avro: all known (%(default)s)")
+    parser.add_argument(
+        "--ratings", type=int, default=1_000_000, help="kafka, partitions, avro: the backlog (%(default)s)"
+    )
+    parser.add_argument(
+        "--customers", type=int, default=100_000, help="kafka, partitions, latency, avro: all known (%(default)s)"
+    )
     parser.add_argument(
         "--processes", type=int, default=1, help="kafka, latency: of the project, as a cluster (%(default)s)"
     )
@@ -37,6 +42,7 @@ def main() -> str | None:
     parser.add_argument("--backlog", type=int, default=200_000, help="s3: ratings for the main job (%(default)s)")
     parser.add_argument("--decoded", type=int, default=200_000, help="avro: alone, each way (%(default)s)")
     parser.add_argument("--table", type=int, default=1_000_000, help="start: customers on the topic (%(default)s)")
+    parser.add_argument("--partitions", type=int, default=64, help="partitions: the many (%(default)s)")
     parser.add_argument("--rate", type=int, default=2_000, help="latency: ratings a second (%(default)s)")
     parser.add_argument("--seconds", type=int, default=300, help="latency: of each load (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each (%(default)s)")

@@ -12,7 +12,7 @@ from bytewax.inputs import Source
 from bytewax.outputs import Sink
 from confluent_kafka import KafkaException
 
-from dataflows import archive, runtime, schemas, search
+from dataflows import archive, runtime, schemas, search, store
 from dataflows.enriched_avro import SCHEMA, EnrichedAvro
 from operators.batch import KEY_GROUPS, Batch, group_index
 from records import dead_letter
@@ -73,7 +73,7 @@ def connect(settings: Settings) -> Ports:
         )
 
     loaded = Event()
-    source = partial(KafkaSource, config=config, stopping=runtime.stopping)
+    source = partial(_source, settings, config)
     sink = partial(KafkaSink, config=config, lanes=len(KEY_GROUPS), lane_of=group_index)
     letters = partial(KafkaWriter, names.dead_letters, config)
     rejected = partial(_rejected, names.ratings, names.dead_letters)
@@ -85,13 +85,17 @@ def connect(settings: Settings) -> Ports:
         log.warning("no recovery store (-r): after a stop, what was written since the last commit is written again")
     return Ports(
         ratings=source(
+            "ratings",
             names.ratings,
+            share=0.75,
             ready=loaded.is_set,
             commit_after=held_back,
             unready=known.unready_values if known and settings.formats.ratings != "json" else None,
         ),
         customers=source(
+            "customers",
             names.customers,
+            share=0.25,
             whole_topic=True,
             aside_by_key=True,
             unready=known.unready if known and settings.formats.customers != "json" else None,
@@ -105,6 +109,21 @@ def connect(settings: Settings) -> Ports:
         enriched_avro=avro,
         ticks=TickSource(tuple((key, Batch()) for key in KEY_GROUPS), stopping=runtime.stopping),
         customers_loaded=loaded.set,
+    )
+
+
+def _source(
+    settings: Settings, config: dict[str, Any], step: str, topic: str, *, share: float, **options: Any
+) -> KafkaSource:
+    """The source of an input step, with its share of what the process may read ahead."""
+    launch = runtime.launch()
+    return KafkaSource(
+        topic,
+        config,
+        stopping=runtime.stopping,
+        max_bytes=int(share * settings.kafka.prefetch_bytes / launch.workers),
+        stored=store.keys(launch.recovery_store, f"ratings.{step}"),
+        **options,
     )
 
 

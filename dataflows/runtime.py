@@ -43,6 +43,8 @@ class Launch(NamedTuple):
     recovery_store: Path | None
     process: int = 0
     processes: int = 1
+    workers: int = 1
+    """Threads of each process."""
 
 
 def launch(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Launch:
@@ -51,15 +53,17 @@ def launch(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.e
     parser.add_argument("-r", "--recovery-directory", type=Path, default=environ.get("BYTEWAX_RECOVERY_DIRECTORY"))
     parser.add_argument("-i", "--process-id", type=int, default=environ.get("BYTEWAX_PROCESS_ID"))
     parser.add_argument("-a", "--addresses", default=environ.get("BYTEWAX_ADDRESSES"))
+    parser.add_argument("-w", "--workers-per-process", default=environ.get("BYTEWAX_WORKERS_PER_PROCESS", ""))
     options, _ = parser.parse_known_args(sys.argv[1:] if words is None else words)
     process, addresses = options.process_id, options.addresses
+    workers = int(options.workers_per_process) if options.workers_per_process.isdecimal() else 1
     if process is None and {"BYTEWAX_POD_NAME", "BYTEWAX_STATEFULSET_NAME"} <= environ.keys():
         process = int(environ["BYTEWAX_POD_NAME"].replace(f"{environ['BYTEWAX_STATEFULSET_NAME']}-", ""))
     if process is None:
-        return Launch(options.recovery_directory)
+        return Launch(options.recovery_directory, workers=workers)
     if addresses is None and "BYTEWAX_HOSTFILE_PATH" in environ:
         addresses = ";".join(Path(environ["BYTEWAX_HOSTFILE_PATH"]).read_text().split())
-    return Launch(options.recovery_directory, process, len(addresses.split(";")) if addresses else 1)
+    return Launch(options.recovery_directory, process, len(addresses.split(";")) if addresses else 1, workers)
 
 
 def has_recovery_store() -> bool:

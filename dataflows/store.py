@@ -1,11 +1,13 @@
-"""One job for a recovery store: a second one would go on from the same snapshots, and write everything twice."""
+"""The recovery store before Bytewax opens it: whose it is, and what it holds."""
 
 import fcntl
 import json
 import logging
 import os
 import socket
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 5.0
 """A process that was killed may take a moment until it is gone."""
 _REST_SECONDS = 0.1
+_READ_SECONDS = 5.0
 
 _files: dict[Path, int] = {}
 """What this process has locked. The kernel releases the locks when the process ends, however it ends."""
@@ -24,6 +27,8 @@ _files: dict[Path, int] = {}
 
 def claim(launch: Launch, patience: float = _PATIENCE_SECONDS) -> None:
     """Keep the recovery store for this job until the process ends; calling it again changes nothing.
+
+    A second job on the store would go on from the same snapshots and write everything twice.
 
     Each process of a job locks a file of its own, so those of one job may share the folder. Every job has a process 0,
     and jobs of as many processes have all of them alike: what is left is to compare the numbers of processes.
@@ -56,6 +61,21 @@ def claim(launch: Launch, patience: float = _PATIENCE_SECONDS) -> None:
             time.sleep(_REST_SECONDS)
     except OSError as error:
         log.warning("recovery store %s cannot be locked against a second job: %s", folder, error.strerror)
+
+
+def keys(store: Path | None, step: str) -> list[str]:
+    """The keys that a step has state of. Do not call it once Bytewax has opened the store: that would break its locks.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    found: set[str] = set()
+    for part in sorted(store.glob("part-*.sqlite3")) if store else ():
+        with closing(sqlite3.connect(part, timeout=_READ_SECONDS)) as database:
+            if database.execute("SELECT 1 FROM sqlite_master WHERE name = 'snaps'").fetchone():
+                rows = database.execute("SELECT DISTINCT state_key FROM snaps WHERE step_id = ?", (step,))
+                found.update(key for (key,) in rows)
+    return sorted(found)
 
 
 def _holder(own: Path, processes: int) -> str | None:

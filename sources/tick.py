@@ -9,6 +9,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
 
 from sources.epochs import Epochs, Pause
+from sources.failures import log_failures
 
 X = TypeVar("X")
 
@@ -37,12 +38,15 @@ class TickSource(FixedPartitionedSource[X, None]):
 
 
 class _Ticks(StatefulSourcePartition[X, None]):
+    name = "ticks"
+
     def __init__(self, source: TickSource[X]) -> None:
         self._source = source
         self._epochs = Epochs(Pause())
         self._next = datetime.now(timezone.utc)
 
     @override
+    @log_failures
     def next_batch(self) -> Iterable[X]:
         self._epochs.reading()
         if self._source.stopping():

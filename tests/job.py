@@ -55,6 +55,10 @@ class Job:
     def running(self) -> bool:
         return bool(self._processes) and all(process.poll() is None for process in self._processes)
 
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
+
     def stop(self, deadline: float = 40) -> list[int]:
         """SIGTERM to every process; their exit codes."""
         for process in self._processes:

@@ -1,4 +1,4 @@
-"""One job for a recovery store: who may share it, who is refused, and that nothing has to be tidied up."""
+"""The recovery store before Bytewax opens it: who may share it, who is refused, and what it holds."""
 
 import errno
 import fcntl
@@ -11,7 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import bytewax.operators as op
 import pytest
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.testing import TestingSink, TestingSource, run_main
 
 from dataflows import store
 from dataflows.runtime import Launch, launch
@@ -94,7 +98,7 @@ def test_how_bytewax_was_told_to_run(
     (tmp_path / "hosts").write_text("a:9999\nb:9999\n\nc:9999\n")
     folder, *processes = expected
     found = launch(words, {**environ, "BYTEWAX_HOSTFILE_PATH": str(tmp_path / "hosts")})
-    assert found == (folder and Path(folder), *processes)
+    assert found[:3] == (folder and Path(folder), *processes)
 
 
 @pytest.mark.parametrize(
@@ -222,3 +226,30 @@ def test_a_second_job_ends_before_it_reads_or_writes(
         write(kafka.bootstrap, names["ratings"], ("2", b'{"rating_id":2,"user_id":1}'))
         assert [record["rating_id"] for record in read(kafka.bootstrap, names["enriched"], 2)][-1] == 2
         assert job.stop() == [0], job.tail()
+
+
+def test_the_keys_of_a_step(tmp_path: Path) -> None:
+    assert store.keys(None, "flow.in") == []
+    assert store.keys(tmp_path, "flow.in") == []
+    init_db_dir(tmp_path, 3)
+    assert store.keys(tmp_path, "flow.in") == []
+    flow = Dataflow("flow")
+    op.output("out", op.input("in", flow, TestingSource([1, 2, 3])), TestingSink([]))
+    run_main(flow, recovery_config=RecoveryConfig(str(tmp_path)))
+    assert store.keys(tmp_path, "flow.in") == ["iterable"]
+    assert store.keys(tmp_path, "flow.other") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "workers"),
+    [
+        ([], {}, 1),
+        ([], {"BYTEWAX_WORKERS_PER_PROCESS": "3"}, 3),
+        (["flow", "-w", "2"], {"BYTEWAX_WORKERS_PER_PROCESS": "3"}, 2),
+        (["-w2", "-i", "1", "-a", "x:1;y:2"], {}, 2),
+        (["--workers-per-process=2"], {}, 2),
+        (["-w", "many"], {}, 1),  # Bytewax refuses it
+    ],
+)
+def test_how_many_workers_a_process_has(words: list[str], environ: dict[str, str], workers: int) -> None:
+    assert launch(words, environ).workers == workers

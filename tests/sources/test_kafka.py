@@ -10,6 +10,7 @@ from typing import Any
 import bytewax.operators as op
 import pytest
 from bytewax.dataflow import Dataflow
+from bytewax.inputs import StatefulSourcePartition
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, run_main
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -19,6 +20,7 @@ from prometheus_client import REGISTRY
 import records.message
 from records.message import Poll
 from sources.kafka import MAX_MESSAGES, KafkaSource
+from sources.kafka.position import Position, State, from_state
 from tests.servers.kafka import Kafka
 
 Source = Callable[..., KafkaSource]
@@ -249,6 +251,41 @@ def test_reads_nothing_before_it_is_ready(kafka: Kafka, topic: str, config: dict
     assert not any(early)
 
 
+@pytest.mark.parametrize(
+    ("state", "after_first_snapshot", "first"),
+    [
+        pytest.param(None, True, [], id="without state"),
+        pytest.param(3, True, numbered(3, 10), id="with state"),
+        pytest.param(None, False, numbered(0, 10), id="not asked for"),
+    ],
+)
+def test_the_first_epoch_of_a_partition_without_state(
+    kafka: Kafka,
+    topic: str,
+    config: dict[str, Any],
+    state: int | None,
+    after_first_snapshot: bool,
+    first: list[bytes],
+) -> None:
+    write(kafka, topic, numbered(0, 10))
+    source = KafkaSource(topic, config, after_first_snapshot=after_first_snapshot)
+    source.list_parts()
+    partition = source.build_part("in", "00000", None if state is None else (topic, state))
+    seconds, out = time.monotonic() + 2, list[Poll]()
+    while time.monotonic() < seconds:
+        out += list(partition.next_batch())
+        time.sleep(0.01)
+    assert values(out) == first
+    partition.snapshot()
+    deadline = time.monotonic() + 20
+    while len(values(out)) < 10 - (state or 0):
+        assert time.monotonic() < deadline
+        out += list(partition.next_batch())
+        time.sleep(0.01)
+    partition.close()
+    assert values(out) == numbered(state or 0, 10)
+
+
 def test_no_more_than_its_share_in_an_epoch(kafka: Kafka, topic: str, config: dict[str, Any]) -> None:
     write(kafka, topic, numbered(0, 20_000))
     out: list[Poll] = []
@@ -475,15 +512,21 @@ def test_what_was_aside_on_a_topic_made_anew_is_not_waited_for(
     assert "made anew" in caplog.text
 
 
+def position(source: KafkaSource, partition: StatefulSourcePartition[Poll, State]) -> Position:
+    found = from_state(source.topic, partition.snapshot())
+    assert found is not None
+    return found
+
+
 def read_to_the_end(source: KafkaSource, state: Any, end: int) -> list[bytes | None]:
     """What the first partition sends on, from that state until it has read up to `end` and nothing is aside."""
     source.list_parts()
     partition = source.build_part("in", "00000", state)
     out: list[Poll] = []
     deadline = time.monotonic() + 20
-    while len(found := partition.snapshot()) == 3 or found[1] < end:
+    while (found := position(source, partition)).aside or found.next < end:
         assert time.monotonic() < deadline, f"{values(out)}, {found}"
-        out += partition.next_batch()
+        out += list(partition.next_batch())
         time.sleep(0.01)
     partition.close()
     return values(out)
@@ -553,11 +596,11 @@ def test_retention_passes_by_while_what_was_aside_is_read_again(
     admin.delete_records([TopicPartition(topic, 0, upto)])[TopicPartition(topic, 0)].result(30)
     write(kafka, topic, numbered(300, 310), key=None)
     out: list[Poll] = []
-    while partition.snapshot() != (topic, 310):
+    while (at := position(source, partition)) != (310, (), at.topic_id):
         if metric("kafka_source_skipped_total", topic) == skipped:
             away.values.clear()
-        assert time.monotonic() < deadline, f"{values(out)}, {partition.snapshot()}"
-        out += partition.next_batch()
+        assert time.monotonic() < deadline, f"{values(out)}, {at}"
+        out += list(partition.next_batch())
         time.sleep(0.01)
     partition.close()
     assert sorted(values(out), key=int) == expected  # type: ignore[arg-type]

@@ -1,0 +1,97 @@
+"""What partitions cost: the project drains the same backlog from few partitions and from many."""
+
+import subprocess
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks.backlog import CUSTOMERS, PARTITIONS, customer
+from benchmarks.contestants import project
+from benchmarks.data import Data
+from benchmarks.outputs import Counter, Outputs
+from benchmarks.results import RESULTS
+from benchmarks.running import environment, running
+from benchmarks.topic import Record, write
+from benchmarks.usage import cpu_seconds, peak_megabytes, threads
+from tests.servers.kafka import Kafka
+
+SAMPLE_SECONDS = 0.05
+STALLED_SECONDS = 60.0
+HEADER = f"{'':16}{'ratings/s':>12}{'CPU us/rating':>16}{'peak RSS MiB':>15}{'threads':>10}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One backlog, drained."""
+
+    partitions: int
+    ratings_per_s: float
+    cpu_us_per_rating: float
+    peak_rss_mib: float
+    threads: int
+
+
+def compare(options: Namespace) -> dict[str, Any]:
+    """Drain a backlog on 4 partitions and one on many, in turn; print every run, and return them."""
+    data = Data(options.seed, options.ratings, options.customers)
+    counts = (PARTITIONS, options.partitions)
+    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
+        print(f"writing {data.customers:,} customers, and {data.ratings:,} ratings twice", flush=True)
+        kafka.create_topic(CUSTOMERS, PARTITIONS, cleanup_policy="compact")
+        write(kafka, CUSTOMERS, (customer(data, number) for number in range(1, data.customers + 1)))
+        for count in counts:
+            kafka.create_topic(f"ratings-{count}", count, retention_ms=-1)
+            write(kafka, f"ratings-{count}", _ratings(data, count))
+        print(HEADER)
+        runs = []
+        for number in range(1, options.rounds + 1):
+            for count in counts:
+                run = _drain(kafka, data.ratings, count, f"{count}-{number}")
+                numbers = f"{run.ratings_per_s:12,.0f}{run.cpu_us_per_rating:16.2f}{run.peak_rss_mib:15,.0f}"
+                print(f"{count:4} partitions {number}{numbers}{run.threads:10}", flush=True)
+                runs.append(run)
+    return {"runs": runs}
+
+
+def _ratings(data: Data, partitions: int) -> Iterator[Record]:
+    for number in range(data.ratings):
+        rating = data.rating(number)
+        yield b"%d" % number, orjson.dumps(rating), rating["rating_time"], number % partitions
+
+
+def _drain(kafka: Kafka, ratings: int, partitions: int, name: str) -> Run:
+    outputs = Outputs.create(kafka, name)
+    env = environment(kafka, name, outputs, ratings=f"ratings-{partitions}")
+    counter = Counter(kafka, outputs.enriched)
+    with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
+        with running(project(1).commands(Path(folder)), env, Path(folder) / "log") as processes:
+            pids = [process.pid for process in processes]
+            while not (first := _progress(counter, processes)):
+                time.sleep(SAMPLE_SECONDS)
+            began, cpu = time.monotonic(), cpu_seconds(pids)
+            last, changed = first, began
+            while (count := _progress(counter, processes)) < ratings:
+                now = time.monotonic()
+                if count != last:
+                    last, changed = count, now
+                if now - changed > STALLED_SECONDS:
+                    raise RuntimeError(f"{ratings - count} are left, and no more came since {STALLED_SECONDS:.0f} s")
+                time.sleep(SAMPLE_SECONDS)
+            seconds, used = time.monotonic() - began, cpu_seconds(pids) - cpu
+            peak, most = peak_megabytes(pids), threads(pids)
+        counter.close()
+    outputs.delete(kafka)
+    done = ratings - first
+    return Run(partitions, done / seconds, used / done * 1e6, peak, most)
+
+
+def _progress(counter: Counter, processes: list[subprocess.Popen[bytes]]) -> int:
+    if any(process.poll() is not None for process in processes):
+        raise RuntimeError("ended by itself")
+    return counter.count()

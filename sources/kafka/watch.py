@@ -1,0 +1,169 @@
+"""Topics that change while a flow reads them: deleted, made anew, with more partitions.
+
+librdkafka takes a topic that was made anew for the old one and goes on at the old offset; new partitions it does not
+tell of. So the brokers are asked: a thread of the process asks for all its topics.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+log = logging.getLogger(__package__)
+
+_INTERVAL_SECONDS = 15.0
+_CONFIRM_SECONDS = 2.0
+_REQUEST_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+
+_NO_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_ID})
+
+
+class Topic(NamedTuple):
+    """A topic as the brokers describe it."""
+
+    id: str | None
+    """None: the brokers have no ids, as before Kafka 2.8."""
+    partitions: tuple[int, ...]
+
+
+class TopicChangedError(RuntimeError):
+    """A topic is not what it was when the flow started; the message is one line that names it."""
+
+
+def change(name: str, before: Topic, now: Topic | None) -> str | None:
+    """What has become of a topic since the flow started, in a line; None: nothing."""
+    if now is None:
+        return f"topic {name} was deleted while the flow read it: the flow ends, start it again"
+    if before.id is not None and now.id is not None and before.id != now.id:
+        return f"topic {name} was deleted and made anew: the flow ends, start it again to read it from its beginning"
+    if len(before.partitions) != len(now.partitions):
+        partitions = "partition" if len(now.partitions) == 1 else "partitions"
+        counts = f"{len(now.partitions)} {partitions} now, {len(before.partitions)} when the flow started"
+        return f"topic {name} has {counts}: the flow ends, start it again to read them"
+    return None
+
+
+def describe(admin: AdminClient, topic: str) -> Topic | None:
+    """The topic; None if the brokers know none of that name.
+
+    Raises:
+        KafkaException: there was no answer in time, or we are refused.
+    """
+    asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_REQUEST_SECONDS)[topic]
+    deadline = time.monotonic() + 2 * _REQUEST_SECONDS
+    while not asked.done():
+        if time.monotonic() >= deadline:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no description of topic {topic}"))
+        admin.poll(_POLL_SECONDS)  # serves callbacks, as that for a token
+    try:
+        description = asked.result()
+    except KafkaException as error:
+        if error.args[0].code() in _NO_TOPIC:
+            return None
+        raise
+    topic_id = description.topic_id
+    has_id = topic_id is not None and (topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits())
+    return Topic(str(topic_id) if has_id else None, tuple(sorted(found.id for found in description.partitions)))
+
+
+class Watch:
+    """A topic that is read: whether it is still what it was at the start."""
+
+    def __init__(self, watcher: "Watcher", name: str, topic: Topic) -> None:
+        self._watcher, self.name, self.topic = watcher, name, topic
+        self.changed: str | None = None
+
+    def check(self) -> None:
+        """See whether a change is known.
+
+        Raises:
+            TopicChangedError: it is.
+        """
+        if self.changed is not None:
+            raise TopicChangedError(self.changed)
+
+    def ask(self) -> None:
+        """Ask the brokers now, after an error that a change may be the reason of.
+
+        Raises:
+            TopicChangedError: the topic has changed.
+        """
+        self._watcher.look(self)
+        self.check()
+
+    def close(self) -> None:
+        """Watch it no longer."""
+        self._watcher.remove(self)
+
+
+class Watcher:
+    """Watches topics of a cluster, in a thread that runs while there are any.
+
+    A change must be seen twice: a broker that has just started may know less than the others.
+    """
+
+    def __init__(self, config: Mapping[str, Any], interval: float = _INTERVAL_SECONDS) -> None:
+        # Errors are not for the log: brokers that are away are told of by those who read.
+        properties: dict[str, Any] = {**config, "error_cb": lambda _: None}
+        self._admin = AdminClient(properties)
+        self._interval = interval
+        self._watches: list[Watch] = []
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+
+    def describe(self, topic: str) -> Topic | None:
+        """The topic; None if there is none. See ``describe``."""
+        return describe(self._admin, topic)
+
+    def watch(self, name: str, topic: Topic) -> Watch:
+        """Watch a topic that was like this when the flow started."""
+        watch = Watch(self, name, topic)
+        with self._lock:
+            self._watches.append(watch)
+            if len(self._watches) == 1:
+                self._end = threading.Event()
+                threading.Thread(target=self._run, args=(self._end,), name="topics", daemon=True).start()
+        return watch
+
+    def remove(self, watch: Watch) -> None:
+        """Watch this one no longer."""
+        with self._lock:
+            self._watches.remove(watch)
+            if not self._watches:
+                self._end.set()
+
+    def look(self, watch: Watch) -> None:
+        """See whether the topic has changed. Brokers that do not answer are no change."""
+        try:
+            line = change(watch.name, watch.topic, self.describe(watch.name))
+            if line is not None and watch.changed is None:
+                time.sleep(_CONFIRM_SECONDS)
+                if change(watch.name, watch.topic, self.describe(watch.name)) == line:
+                    watch.changed = line
+        except KafkaException as error:
+            log.debug("topic %s: %s", watch.name, error)
+
+    def _run(self, end: threading.Event) -> None:
+        while not end.wait(self._interval):
+            with self._lock:
+                watches = list(self._watches)
+            for watch in watches:
+                self.look(watch)
+
+
+_watchers: dict[str, Watcher] = {}
+_watchers_lock = threading.Lock()
+
+
+def watcher(config: Mapping[str, Any]) -> Watcher:
+    """The process's watcher of that cluster."""
+    with _watchers_lock:
+        servers = config["bootstrap.servers"]
+        if servers not in _watchers:
+            _watchers[servers] = Watcher(config)
+        return _watchers[servers]

@@ -1,0 +1,255 @@
+"""Topics that have many partitions or change while the main job runs or is down, and what its group has committed."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.cimpl import NewPartitions
+
+from benchmarks.usage import peak_megabytes, threads
+from tests.dataflows.test_start import Names, inputs, names, read, settings
+from tests.job import Job
+from tests.servers.kafka import Kafka
+
+__all__ = ["names"]
+
+NOTICED_SECONDS = 60
+
+
+def write(kafka: Kafka, topic: str, partition: int, *messages: tuple[bytes, bytes], **config: str) -> None:
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, **config})
+    if config:
+        producer.init_transactions(30)
+        producer.begin_transaction()
+    for key, value in messages:
+        producer.produce(topic, value, key, partition)
+    assert producer.flush(30) == 0
+    if config:
+        producer.commit_transaction(30)
+
+
+def ratings(first: int, last: int) -> list[tuple[bytes, bytes]]:
+    return [(b"%d" % number, b'{"rating_id":%d,"user_id":1,"stars":5}' % number) for number in range(first, last)]
+
+
+def customer(name: str) -> tuple[bytes, bytes]:
+    return b'{"id":1}', json.dumps({"id": 1, "last_name": name}).encode()
+
+
+def await_ratings(kafka: Kafka, names: Names, job: Job, wanted: set[int]) -> list[dict[str, object]]:
+    """All enriched ratings that there are, once these are among them."""
+    deadline = time.monotonic() + 40
+    while True:
+        found = read(kafka.bootstrap, names["enriched"], 1_000_000, seconds=2)
+        if wanted <= {int(str(record["rating_id"])) for record in found}:
+            return found
+        assert job.running(), job.tail()
+        assert time.monotonic() < deadline, f"{len(found)} of {len(wanted)}"
+
+
+def make_anew(kafka: Kafka, topic: str, partitions: int = 2, **config: str | int) -> None:
+    admin = kafka.admin()
+    admin.delete_topics([topic], operation_timeout=30)[topic].result(30)
+    time.sleep(1)
+    kafka.create_topic(topic, partitions, **config)
+
+
+@pytest.mark.parametrize(("topic", "processes"), [("ratings", 1), ("ratings", 2), ("customers", 1)])
+def test_partitions_that_are_added_while_it_runs_end_it_with_a_line(
+    kafka: Kafka, names: Names, tmp_path: Path, topic: str, processes: int
+) -> None:
+    inputs(kafka, names)
+    write(kafka, names["customers"], 0, customer("Astley"))
+    write(kafka, names["ratings"], 0, *ratings(0, 5))
+    with Job(tmp_path, settings(names, kafka.bootstrap), processes=processes) as job:
+        await_ratings(kafka, names, job, set(range(5)))
+        admin = kafka.admin()
+        admin.create_partitions([NewPartitions(names[topic], 3)])[names[topic]].result(30)
+        assert job.wait(NOTICED_SECONDS) == [1] * processes, job.tail()
+    line = f"topic {names[topic]} has 3 partitions now, 2 when the flow started: the flow ends, start it again"
+    assert line in job.log.read_text()
+    write(kafka, names[topic], 2, *(ratings(5, 10) if topic == "ratings" else [(b'{"id":2}', b'{"id":2}')]))
+    write(kafka, names["ratings"], 1, *ratings(10, 12))
+    with Job(tmp_path, settings(names, kafka.bootstrap), processes=processes) as job:
+        found = await_ratings(kafka, names, job, set(range(10 if topic == "customers" else 5, 12)))
+        assert job.stop() == [0] * processes, job.tail()
+    assert {record["full_name"] for record in found} == {"Astley"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "count", "recovery"),
+    [
+        pytest.param(True, 3, True, id="while it runs, with fewer messages"),
+        pytest.param(True, 20, True, id="while it runs, with more messages"),
+        pytest.param(True, 20, False, id="while it runs without a store, with more messages"),
+        pytest.param(False, 3, True, id="while it is down, with fewer messages"),
+        pytest.param(False, 20, True, id="while it is down, with more messages"),
+        pytest.param(False, 20, False, id="while it is down without a store, with more messages"),
+    ],
+)
+def test_a_topic_of_ratings_that_is_made_anew_is_read_from_its_beginning(
+    kafka: Kafka, names: Names, tmp_path: Path, runs: bool, count: int, recovery: bool
+) -> None:
+    inputs(kafka, names)
+    write(kafka, names["customers"], 0, customer("Astley"))
+    write(kafka, names["ratings"], 0, *ratings(0, 10))
+    variables = settings(names, kafka.bootstrap, BYTEWAX_SNAPSHOT_INTERVAL="1")
+    with Job(tmp_path, variables, recovery=recovery) as job:
+        await_ratings(kafka, names, job, set(range(10)))
+        time.sleep(4)  # offsets are committed
+        if not runs:
+            assert job.stop() == [0], job.tail()
+        make_anew(kafka, names["ratings"])
+        write(kafka, names["ratings"], 0, *ratings(100, 100 + count))
+        if runs:
+            assert job.wait(NOTICED_SECONDS) == [1], job.tail()
+            assert f"topic {names['ratings']} was deleted and made anew: the flow ends" in job.log.read_text()
+    with Job(tmp_path, variables, recovery=recovery) as job:
+        await_ratings(kafka, names, job, set(range(100, 100 + count)))
+        assert job.stop() == [0], job.tail()
+
+
+@pytest.mark.parametrize("runs", [True, False], ids=["while it runs", "while it is down"])
+def test_a_topic_of_customers_that_is_made_anew_is_loaded_anew(
+    kafka: Kafka, names: Names, tmp_path: Path, runs: bool
+) -> None:
+    inputs(kafka, names)
+    write(kafka, names["customers"], 0, customer("Astley"), (b"1", b"broken"))
+    write(kafka, names["ratings"], 0, *ratings(0, 10))
+    with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+        await_ratings(kafka, names, job, set(range(10)))
+        time.sleep(3)
+        if not runs:
+            assert job.stop() == [0], job.tail()
+        make_anew(kafka, names["customers"], cleanup_policy="compact")
+        # What was malformed in the first topic has nothing to do with what is malformed in the second one.
+        write(kafka, names["customers"], 0, (b"1", b"broken, too"), customer("Nixey"), (b"1", b"and again"))
+        if runs:
+            assert job.wait(NOTICED_SECONDS) == [1], job.tail()
+    write(kafka, names["ratings"], 0, *ratings(10, 20))
+    with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+        found = await_ratings(kafka, names, job, set(range(20)))
+        letters = read(kafka.bootstrap, names["dead_letters"], 3, seconds=10)
+        assert job.stop() == [0], job.tail()
+    assert {record["full_name"] for record in found if int(str(record["rating_id"])) >= 10} == {"Nixey"}
+    assert {letter["offset"] for letter in letters} == {0, 1, 2}
+
+
+def test_a_topic_that_is_deleted_while_it_runs_ends_it_with_a_line(kafka: Kafka, names: Names, tmp_path: Path) -> None:
+    inputs(kafka, names)
+    write(kafka, names["ratings"], 0, *ratings(0, 5))
+    with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+        await_ratings(kafka, names, job, set(range(5)))
+        admin = kafka.admin()
+        admin.delete_topics([names["ratings"]], operation_timeout=30)[names["ratings"]].result(30)
+        assert job.wait(NOTICED_SECONDS) == [1], job.tail()
+    assert f"topic {names['ratings']} was deleted while the flow read it: the flow ends" in job.log.read_text()
+
+
+def test_a_store_of_more_partitions_than_the_topic_has_is_gone_on_from(
+    kafka: Kafka, names: Names, tmp_path: Path
+) -> None:
+    kafka.create_topic(names["ratings"], partitions=3)
+    kafka.create_topic(names["customers"], partitions=2, cleanup_policy="compact")
+    for partition in range(3):
+        write(kafka, names["ratings"], partition, *ratings(10 * partition, 10 * partition + 5))
+    with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+        await_ratings(kafka, names, job, {0, 10, 20})
+        assert job.stop() == [0], job.tail()
+    make_anew(kafka, names["ratings"], partitions=1)
+    for first in (100, 200):
+        write(kafka, names["ratings"], 0, *ratings(first, first + 10))
+        with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+            await_ratings(kafka, names, job, set(range(first, first + 10)))
+            assert job.stop() == [0], job.tail()
+
+
+def committed(kafka: Kafka, names: Names, topic: str) -> list[int]:
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": names["ratings"]})
+    try:
+        places = [TopicPartition(names[topic], partition) for partition in (0, 1)]
+        return [place.offset for place in consumer.committed(places, timeout=10)]
+    finally:
+        consumer.close()
+
+
+def ends(kafka: Kafka, names: Names, topic: str) -> list[int]:
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "ends"})
+    try:
+        places = [TopicPartition(names[topic], partition) for partition in (0, 1)]
+        return [consumer.get_watermark_offsets(place, timeout=10)[1] for place in places]
+    finally:
+        consumer.close()
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        pytest.param({}, id="messages"),
+        pytest.param({"transactional.id": "last"}, id="the marker of a transaction"),
+    ],
+)
+def test_the_group_reaches_the_ends_of_idle_topics_after_a_kill(
+    kafka: Kafka, names: Names, tmp_path: Path, last: dict[str, str]
+) -> None:
+    """The second partition of each topic is empty, the last rating malformed."""
+    inputs(kafka, names)
+    write(kafka, names["customers"], 0, customer("Astley"), **last)
+    write(kafka, names["ratings"], 0, *ratings(0, 10), (b"10", b"broken"), **last)
+    kafka.create_topic(names["enriched"], 2)
+    job = Job(tmp_path, settings(names, kafka.bootstrap))
+    for seconds in (
+        0.2,
+        0.6,
+        1,
+        1.4,
+    ):  # after the first output: a snapshot is taken each second, and committed the next
+        with job:
+            deadline = time.monotonic() + 30
+            while not sum(ends(kafka, names, "enriched")):
+                assert time.monotonic() < deadline, job.tail()
+                time.sleep(0.05)
+            time.sleep(seconds)
+            job.kill()
+    with job:
+        deadline = time.monotonic() + 25  # the job starts in some seconds
+        for topic in ("ratings", "customers"):
+            while (found := committed(kafka, names, topic)) != ends(kafka, names, topic):
+                assert time.monotonic() < deadline, f"{topic}: committed {found} of {ends(kafka, names, topic)}"
+                time.sleep(0.2)
+
+
+def test_memory_and_threads_do_not_follow_partitions(
+    kafka: Kafka, topics: Callable[[str], str], names: Names, tmp_path: Path
+) -> None:
+    partitions, count = 48, 300_000
+    kafka.create_topic(names["ratings"], partitions)
+    kafka.create_topic(names["customers"], 2, cleanup_policy="compact")
+    kafka.create_topic(names["enriched"], 4)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 50})
+    padding = b"x" * 200
+    for number in range(count):
+        rating = b'{"rating_id":%d,"user_id":1,"message":"%s"}' % (number, padding)
+        while True:
+            try:
+                producer.produce(names["ratings"], rating, None, number % partitions)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    assert producer.flush(60) == 0
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "count"})
+    places = [TopicPartition(names["enriched"], partition) for partition in range(4)]
+    deadline = time.monotonic() + 90
+    with Job(tmp_path, settings(names, kafka.bootstrap, UNMATCHED_GRACE_SECONDS="0")) as job:
+        while sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places) < count:
+            assert time.monotonic() < deadline
+            assert job.running(), job.tail()
+            time.sleep(0.2)
+        peak, most = peak_megabytes(job.pids), threads(job.pids)
+        assert job.stop() == [0], job.tail()
+    consumer.close()
+    assert most < 40
+    assert peak < 450
