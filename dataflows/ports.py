@@ -1,10 +1,11 @@
 """What the main job reads from and writes to."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from operator import itemgetter
 from threading import Event
 from typing import Any
 
@@ -21,7 +22,7 @@ from records.message import Poll
 from schemas.cache import Schemas
 from settings import Settings
 from sinks.elasticsearch import Document
-from sinks.kafka import KafkaRecord, KafkaSink, KafkaWriter, Key, check
+from sinks.kafka import Headers, Identity, KafkaRecord, KafkaSink, KafkaWriter, Key, check
 from sources.kafka import KafkaSource
 from sources.kafka_topics import StartupError, Topics, name_variable
 from sources.tick import TickSource
@@ -46,7 +47,7 @@ class Ports:
     enriched_avro: EnrichedAvro | None = None
     """What encodes enriched ratings for ``enriched``; None: they are JSON."""
     ticks: Source[tuple[str, Batch[Any]]] = field(default_factory=lambda: TickSource(()))
-    """Something for each key group each second, for the branches."""
+    """Something for each key group each second, for the outputs."""
     customers_loaded: Callable[[], None] = lambda: None
     """Called once the join has all customers that there were at the start."""
 
@@ -79,16 +80,31 @@ def connect(settings: Settings) -> Ports:
     rejected = partial(_rejected, names.ratings, names.dead_letters)
 
     held_back = timedelta(0)
-    if not runtime.has_recovery_store():
+    of_outputs = of_dead_letters = None
+    if runtime.has_recovery_store():
+        of_outputs, of_dead_letters = identities(timedelta(seconds=settings.join.grace))
+    else:
         # What the join holds is then only on the topic: it must be read again by the next start.
         held_back = timedelta(seconds=settings.join.grace)
         log.warning("no recovery store (-r): after a stop, what was written since the last commit is written again")
+    enriched = sink(
+        names.enriched,
+        rejected=partial(rejected, "enriched", avro.locate if avro else locate),
+        identity=of_outputs,
+    )
+    alerts = sink(names.alerts, rejected=partial(rejected, "alerts", locate), identity=of_outputs)
+    dead_letters = sink(names.dead_letters, identity=of_dead_letters)
+
+    def recognised() -> bool:
+        """Whether all that is written from now on can be recognised after a crash."""
+        return enriched.has_baseline() and alerts.has_baseline() and dead_letters.has_baseline()
+
     return Ports(
         ratings=source(
             "ratings",
             names.ratings,
             share=0.75,
-            ready=loaded.is_set,
+            ready=lambda: loaded.is_set() and recognised(),
             commit_after=held_back,
             unready=known.unready_values if known and settings.formats.ratings != "json" else None,
         ),
@@ -96,13 +112,14 @@ def connect(settings: Settings) -> Ports:
             "customers",
             names.customers,
             share=0.25,
+            ready=recognised,
             whole_topic=True,
             aside_by_key=True,
             unready=known.unready if known and settings.formats.customers != "json" else None,
         ),
-        enriched=sink(names.enriched, rejected=partial(rejected, "enriched", avro.locate if avro else locate)),
-        alerts=sink(names.alerts, rejected=partial(rejected, "alerts", locate)),
-        dead_letters=sink(names.dead_letters),
+        enriched=enriched,
+        alerts=alerts,
+        dead_letters=dead_letters,
         search=search.connect(settings.search, names.ratings, letters),
         archive=archive.connect(settings.archive, partial(archive.reject, names.ratings, letters)),
         schemas=known,
@@ -124,6 +141,26 @@ def _source(
         max_bytes=int(share * settings.kafka.prefetch_bytes / launch.workers),
         stored=store.keys(launch.recovery_store, f"ratings.{step}"),
         **options,
+    )
+
+
+def identities(grace: timedelta) -> tuple[Identity, Identity]:
+    """How enriched ratings and alerts, and how dead letters, are recognised that are on their topics already.
+
+    By the coordinates of their source. The timestamp is one of them: a topic that is made anew has the offsets again.
+    """
+    remember = 2 * grace + timedelta(minutes=10)
+    avro = EnrichedAvro(0)  # it reads under any schema id
+
+    def of_output(_key: bytes | None, value: bytes | None, _headers: Headers) -> tuple[int, int, int]:
+        return locate(value) if value and value.startswith(b"{") else avro.locate(value or b"")
+
+    def of_letter(_key: bytes | None, value: bytes | None, _headers: Headers) -> Hashable:
+        return dead_letter.identify(value or b"")
+
+    return (
+        Identity(itemgetter(3, 4, 5), of_output, remember),
+        Identity(lambda record: dead_letter.identify(record[1]), of_letter, remember),
     )
 
 

@@ -50,11 +50,12 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     else:
         enriched_out = each("enriched_json", join.joined, enriched.encode)
     alerts_json = each("alerts_json", alerts, enriched.encode)
-    op.output("enriched", enriched_out, ports.enriched)
-    op.output("alerts", alerts_json, ports.alerts)
-    op.output("dead_letters", each("dead_letter_message", dead_letters, dead_letter.to_message), ports.dead_letters)
+    letters = each("dead_letter_message", dead_letters, dead_letter.to_message)
 
     ticks = op.input("ticks", flow, ports.ticks)
+    op.output("enriched", op.merge("enriched_ticks", enriched_out, ticks), ports.enriched)
+    op.output("alerts", op.merge("alert_ticks", alerts_json, ticks), ports.alerts)
+    op.output("dead_letters", op.merge("dead_letter_ticks", letters, ticks), ports.dead_letters)
     if ports.search:
         enriched_json = each("search_json", join.joined, enriched.encode) if avro else enriched_out
         documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json)

@@ -72,3 +72,21 @@ _encode = msgspec.json.Encoder().encode
 def to_message(letter: DeadLetter) -> tuple[str, bytes, None]:
     """The Kafka message of a dead letter: key (topic, partition and offset of the record), value (JSON), no headers."""
     return f"{letter.topic}-{letter.partition}-{letter.offset}", _encode(letter), None
+
+
+class _Identity(msgspec.Struct, gc=False):
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    step: str
+    destination: str | None = None
+
+
+_decode_identity = msgspec.json.Decoder(_Identity).decode
+
+
+def identify(value: bytes) -> tuple[str, int, int, int, str, str | None]:
+    """What makes a dead letter this one: where its record was read, which step gave it up, and on the way to where."""
+    it = _decode_identity(value)
+    return it.topic, it.partition, it.offset, it.timestamp, it.step, it.destination

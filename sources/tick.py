@@ -18,7 +18,7 @@ _REST = 0.05  # seconds: a stop need not wait for a tick
 
 @dataclass(frozen=True)
 class TickSource(FixedPartitionedSource[X, None]):
-    """Emits ``items`` again and again.
+    """Emits ``items`` again and again; without any it ends.
 
     Bytewax takes a snapshot of a sink partition only in an epoch in which it was given something: an empty batch a
     second to each lane lets it roll files, commit, and write dead letters when no data come.
@@ -49,7 +49,7 @@ class _Ticks(StatefulSourcePartition[X, None]):
     @log_failures
     def next_batch(self) -> Iterable[X]:
         self._epochs.reading()
-        if self._source.stopping():
+        if self._source.stopping() or not self._source.items:
             raise StopIteration
         now = datetime.now(timezone.utc)
         if now < self._next:

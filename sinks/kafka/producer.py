@@ -1,38 +1,24 @@
-"""A Kafka topic as a Bytewax output that loses nothing.
-
-Bytewax's own Kafka output lies outside the recovery barrier and ignores delivery errors. This one is a partitioned
-sink: messages are handed to librdkafka as they come, and ``snapshot()`` waits until the brokers have acknowledged
-them all. One that was not delivered raises there, so that its epoch is not committed and is read again.
-"""
+"""The producer of a process, and what writes through it."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
-from bytewax.outputs import StatefulSinkPartition
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import Counter
-from typing_extensions import Unpack, override
 
-from sinks.lanes import LanedSink
+from sinks.kafka.messages import Headers, Identity, KafkaRecord, Key, Rejected
+from sinks.kafka.spans import State
+from sinks.kafka.topic import Topic
+from sinks.kafka.written import Written
 
 log = logging.getLogger(__name__)
 
 _written = Counter("kafka_sink_messages", "Messages handed to the producer", ["topic"])
 _rejected = Counter("kafka_sink_rejected", "Messages over the broker's limit, written elsewhere instead", ["topic"])
-
-Key = str | bytes | None
-Headers = Any
-"""Pairs of a name and bytes, or None."""
-KafkaRecord = tuple[Key, bytes, Headers, Unpack[tuple[Any, ...]]]
-"""Key, value and headers of a message. The rest of the tuple is for other sinks and is not written."""
-
-Rejected = Callable[[Key, bytes, str], tuple[str, KafkaRecord]]
-"""From a message that its topic refuses, and the reason: the topic and the message that is written in its place."""
 
 DELIVERY_SECONDS = 120.0
 """A message not acknowledged after so long fails the flow: ``message.timeout.ms`` unless the configuration has it."""
@@ -53,61 +39,36 @@ class DeliveryError(RuntimeError):
     """Messages were not acknowledged; the epoch that wrote them is not committed."""
 
 
-@dataclass(frozen=True)
-class KafkaSink(LanedSink[Iterable[KafkaRecord], None]):
-    """Writes batches of messages to a topic. A stream item is ``(lane's key, messages)``.
-
-    >>> import bytewax.operators as op
-    >>> def to_kafka(flow, single_messages):  # a stream of (key, value)
-    ...     batches = op.map("batch", single_messages, lambda message: (message[0], [(*message, None)]))
-    ...     op.output("out", batches, KafkaSink("a-topic", {"bootstrap.servers": "localhost:9092"}))
-    """
-
-    topic: str
-    config: dict[str, Any] = field(repr=False)
-    """librdkafka's properties, over the defaults of this module; the producer is idempotent in any case."""
-    rejected: Rejected | None = None
-    """Where a message goes that is over the size limit of the topic; without it, the flow stops."""
-
-    @override
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_Lane":
-        return _Lane(KafkaWriter(self.topic, self.config, self.rejected))
-
-
-class _Lane(StatefulSinkPartition[Iterable[KafkaRecord], None]):
-    def __init__(self, writer: "KafkaWriter") -> None:
-        self._writer = writer
-
-    @override
-    def write_batch(self, values: list[Iterable[KafkaRecord]]) -> None:
-        for messages in values:
-            self._writer.write(messages)
-
-    @override
-    def snapshot(self) -> None:
-        self._writer.settle()
-
-
 class KafkaWriter:
     """Writes to a topic: what the lanes of a sink do, and what another sink's dead letters need."""
 
-    def __init__(self, topic: str, config: dict[str, Any], rejected: Rejected | None = None) -> None:
-        """Writers of one configuration share a producer.
+    def __init__(
+        self,
+        topic: str,
+        config: dict[str, Any],
+        rejected: Rejected | None = None,
+        identity: Identity | None = None,
+    ) -> None:
+        """Writers of one configuration share a producer; those of one topic share what is known to be there.
 
         Raises:
             KafkaException: librdkafka refuses the configuration.
         """
         self._topic, self._outlet = topic, _outlet(config)
-        self._outlet.rejected[topic] = rejected
+        if rejected is not None:
+            self._outlet.rejected[topic] = rejected
+        if identity is not None:
+            self._outlet.know(topic, identity)
         self._written = _written.labels(topic)
 
     def write(self, messages: Iterable[KafkaRecord]) -> None:
-        """Hand messages to the producer; where its queue is full, wait for room.
+        """Hand messages to the producer, but for those that are there already; where its queue is full, wait for room.
 
         Raises:
             DeliveryError: there was no room for ``message.timeout.ms``, or a message was refused.
+            ReadBackError: it cannot be told what is there already.
         """
-        self._written.inc(self._outlet.write(self._topic, messages))
+        self._written.inc(self._outlet.write_new(self._topic, messages))
 
     def settle(self) -> None:
         """Wait until everything written so far, by all writers of the producer, is acknowledged.
@@ -116,6 +77,20 @@ class KafkaWriter:
             DeliveryError: something was not.
         """
         self._outlet.settle()
+
+    def restore(self, state: object) -> bool:
+        """Go on from what ``state`` gave to an earlier run; whether that was of this topic."""
+        written = self._outlet.written.get(self._topic)
+        return written is not None and written.restore(state)
+
+    def state(self) -> State | None:
+        """What is to be kept, once everything is settled, to recognise what will be written after that.
+
+        Raises:
+            ReadBackError: it cannot be told what is there already.
+        """
+        written = self._outlet.written.get(self._topic)
+        return written.state() if written is not None else None
 
 
 class _Outlet:
@@ -126,7 +101,9 @@ class _Outlet:
         self._failures: list[KafkaError] = []
         self._too_large: list[tuple[str, Key, bytes, Headers]] = []
         self._settling = threading.Lock()
-        self.rejected: dict[str, Rejected | None] = {}
+        self.rejected: dict[str, Rejected] = {}
+        self.written: dict[str, Written] = {}
+        self._config = config
         merged = {**_DEFAULTS, **config}
         # librdkafka's 0 is "for ever"; we wait for nothing that long.
         self._deadline = (float(merged["message.timeout.ms"]) or DELIVERY_SECONDS * 1000) / 1000 + 5
@@ -139,6 +116,16 @@ class _Outlet:
                 "delivery.report.only.error": True,
             }
         )
+
+    def know(self, topic: str, identity: Identity) -> None:
+        """Leave out what is on this topic already."""
+        if topic not in self.written:
+            self.written[topic] = Written(Topic(topic, self._config), identity)
+
+    def write_new(self, topic: str, messages: Iterable[KafkaRecord]) -> int:
+        """``write`` those of the messages that are not on the topic already."""
+        written = self.written.get(topic)
+        return self.write(topic, messages if written is None else written.rest(messages))
 
     def write(self, topic: str, messages: Iterable[KafkaRecord]) -> int:
         """Hand messages to the producer; where its queue is full, wait for room.
@@ -215,7 +202,7 @@ class _Outlet:
             raise DeliveryError(message)
         _rejected.labels(topic).inc()
         other, replacement = instead(key, value, f"{topic}: {why} ({len(value):,} bytes)")
-        self.write(other, [replacement])
+        self.write_new(other, [replacement])
 
     def _refuse_or_raise(self, error: KafkaException, topic: str, key: Key, value: bytes, _: Headers) -> None:
         if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:

@@ -1,0 +1,34 @@
+"""A message as the Kafka sink takes it, and how one that is on its topic already is recognised."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from typing_extensions import Unpack
+
+Key = str | bytes | None
+Headers = Any
+"""Pairs of a name and bytes, or None."""
+KafkaRecord = tuple[Key, bytes, Headers, Unpack[tuple[Any, ...]]]
+"""Key, value and headers of a message. The rest of the tuple is for other sinks and is not written."""
+
+Rejected = Callable[[Key, bytes, str], tuple[str, KafkaRecord]]
+"""From a message that its topic refuses, and the reason: the topic and the message that is written in its place."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes two messages of a topic the same message, written twice: the coordinates of their source, say.
+
+    Both functions give equal identities for a record and for the message that it became. Two messages that are not the
+    same have different identities: one of them would be left out.
+    """
+
+    of_record: Callable[[KafkaRecord], Hashable]
+    """The identity of a record that is about to be written."""
+    of_message: Callable[[bytes | None, bytes | None, Headers], Hashable]
+    """The identity of a message that was read back: key, value and headers. None, or an exception, for a message that
+    this sink did not write."""
+    remember: timedelta = timedelta(minutes=10)
+    """Messages may come again for so long after a start: at least as long as the flow may hold a record back."""

@@ -1,0 +1,171 @@
+"""What of a topic an earlier run has written, and this one may write again."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable
+
+from confluent_kafka import KafkaException, Message
+from prometheus_client import Counter
+
+from sinks.kafka.messages import Identity, KafkaRecord
+from sinks.kafka.spans import VERSION, Span, State, between, is_state_of, merge, to_read
+from sinks.kafka.topic import Topic
+
+log = logging.getLogger(__name__)
+
+_read_back = Counter("kafka_sink_read_back", "Messages of an output topic read again after a start", ["topic"])
+_left_out = Counter("kafka_sink_already_written", "Messages left out, as an earlier run had written them", ["topic"])
+_unknown = Counter("kafka_sink_ends_unknown", "Snapshots for which the topic's ends could not be had", ["topic"])
+
+_SNAPSHOT_SECONDS = 2.0
+_START_SECONDS = 30.0
+_SETTLE_SECONDS, _SETTLE_TIMES = 0.1, 10
+
+
+class ReadBackError(RuntimeError):
+    """What an earlier run has written cannot be read, so it would be written again."""
+
+
+class Written:
+    """The messages of one topic that are there already, for all that write to it in a process.
+
+    A snapshot holds the ends of the topic's partitions. After a restart, what lies above them was written by the run
+    before and was not in a durable snapshot: it comes again, is recognised by its identity, and left out.
+
+    Until all of it has come again, the spans that were read are in the snapshots, too: the next run may be killed as
+    soon as this one.
+    """
+
+    def __init__(self, topic: Topic, identity: Identity, clock: Callable[[], float] = time.monotonic) -> None:
+        self._topic, self._identity, self._clock = topic, identity, clock
+        self._lock = threading.Lock()
+        self._states: list[State] = []  # of lanes, not read back yet
+        self._already: set[Hashable] = set()
+        self._closed: list[Span] = []  # where the messages are that may come again
+        self._forget_at = self._ask_at = 0.0
+        self._ends: tuple[int, ...] | None = None
+        self._id: str | None = None
+        self._changed = True  # something may have been written since the ends were asked for
+
+    def restore(self, state: object) -> bool:
+        """A lane goes on from this state; whether it is one of this topic."""
+        if not is_state_of(self._topic.name, state):
+            return False
+        with self._lock:
+            self._states.append(state)  # type: ignore[arg-type]  # it is a State
+        return True
+
+    def rest(self, messages: Iterable[KafkaRecord]) -> Iterable[KafkaRecord]:
+        """Those of the messages that must be written.
+
+        Raises:
+            ReadBackError: it cannot be told which.
+        """
+        if self._states:
+            self._read()
+        if messages:
+            self._changed = True
+        if not self._already:
+            return messages
+        messages = list(messages)
+        identities = [self._identity.of_record(message) for message in messages]
+        if self._already.isdisjoint(identities):
+            return messages
+        rest = [message for message, identity in zip(messages, identities, strict=True) if self._is_new(identity)]
+        _left_out.labels(self._topic.name).inc(len(messages) - len(rest))
+        return rest
+
+    def state(self) -> State | None:
+        """What a lane keeps whose messages are all acknowledged; None as long as the topic's ends were never told.
+
+        Ends that cannot be had now are those of the snapshot before: more is read back then, none is written again.
+
+        Raises:
+            ReadBackError: see ``rest``.
+        """
+        if self._states:
+            self._read()
+        with self._lock:
+            self._forget_in_time()
+            if self._changed and self._clock() >= self._ask_at:
+                self._ask_for_ends()
+            if self._ends is None:
+                return None
+            self._id = self._id or self._topic.id()
+            closed = tuple(self._closed) if self._already else ()
+            return VERSION, self._topic.name, self._id, closed, self._ends
+
+    def _is_new(self, identity: Hashable) -> bool:
+        if identity not in self._already:
+            return True
+        self._already.discard(identity)
+        return False
+
+    def _ask_for_ends(self) -> None:
+        self._changed = False
+        try:
+            ends = self._topic.ends(_SNAPSHOT_SECONDS)
+        except KafkaException as error:
+            self._changed, self._ask_at = True, self._clock() + _SNAPSHOT_SECONDS
+            _unknown.labels(self._topic.name).inc()
+            log.warning("%s: its ends cannot be had, those before are kept: %s", self._topic.name, error)
+            return
+        before, self._ends = self._ends, ends
+        if before is None or len(ends) < len(before) or any(map(int.__gt__, before, ends)):
+            # It is new to us, or shorter than it was: made anew, with another id.
+            self._id = None
+            self._topic.ask_id()
+
+    def _read(self) -> None:
+        with self._lock:
+            if not self._states:
+                return
+            try:
+                self._read_states()
+            except (KafkaException, TimeoutError) as error:
+                why = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+                message = (
+                    f"topic {self._topic.name} cannot be read back, so its last messages would be written twice: {why}"
+                )
+                log.error(message)
+                raise ReadBackError(message) from error
+            self._states.clear()
+
+    def _read_states(self) -> None:
+        began, count = self._clock(), 0
+        self._topic.ask_id()
+        if any(state[2] is not None for state in self._states):
+            self._id = self._topic.id(_START_SECONDS)
+        self._ends = self._topic.await_ends(_START_SECONDS)
+        spans = new = to_read(self._states, self._id, self._ends)
+        for _ in range(_SETTLE_TIMES):
+            for message in self._topic.read(new, _START_SECONDS):
+                count += 1
+                self._know(message)
+            # The last requests of a killed process may be written after it is gone.
+            time.sleep(_SETTLE_SECONDS)
+            before, self._ends = self._ends, self._topic.await_ends(_START_SECONDS)
+            new = between(before, self._ends)
+            if not new:
+                break
+            spans = merge([*spans, *new])
+        self._closed = merge([*self._closed, *spans])
+        self._forget_at = self._clock() + self._identity.remember.total_seconds()
+        _read_back.labels(self._topic.name).inc(count)
+        what = "%s: read %d messages back in %.1f s; %d of them are not written again if they come again"
+        log.info(what, self._topic.name, count, self._clock() - began, len(self._already))
+
+    def _know(self, message: Message) -> None:
+        try:
+            identity = self._identity.of_message(message.key(), message.value(), message.headers())
+        except Exception:  # whatever others write there
+            return
+        if identity is not None:
+            self._already.add(identity)
+
+    def _forget_in_time(self) -> None:
+        if self._already and self._clock() >= self._forget_at:
+            what = "%s: %d messages of an earlier run did not come again"
+            log.info(what, self._topic.name, len(self._already))
+            self._already.clear()
