@@ -201,6 +201,25 @@ class Join(_Settings):
     )
 
 
+class DeadLetters(_Settings):
+    """When so many records become dead letters that the flow stops instead."""
+
+    max_share: float = Field(
+        0.5,
+        alias="DEAD_LETTERS_MAX_SHARE",
+        gt=0,
+        le=1,
+        description="share of dead letters among the last 10,000 records of an input above which the flow stops; "
+        "1: off",
+    )
+    max_in_a_row: int = Field(
+        1000,
+        alias="DEAD_LETTERS_MAX_IN_A_ROW",
+        ge=1,
+        description="how many records in a row may become dead letters before the flow stops",
+    )
+
+
 class Alerts(_Settings):
     """Which ratings are alerts."""
 
@@ -336,7 +355,7 @@ class Log(_Settings):
     )
 
 
-_COMPONENTS = (Kafka, Topics, SchemaRegistry, Formats, Join, Alerts, Search, Archive, Log)
+_COMPONENTS = (Kafka, Topics, SchemaRegistry, Formats, Join, DeadLetters, Alerts, Search, Archive, Log)
 
 
 class Settings:
@@ -353,6 +372,7 @@ class Settings:
             self.registry = SchemaRegistry()
             self.formats = Formats()
             self.join = Join()
+            self.dead_letters = DeadLetters()
             self.alerts = Alerts()
             self.search = Search()
             self.archive = Archive()
