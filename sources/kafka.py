@@ -97,6 +97,9 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
     """A partition that has set so many messages aside reads no further (a poll may take it over that once)."""
     max_aside_bytes: int = 64 * 1024 * 1024
     """Likewise in bytes, of keys and values."""
+    after_first_snapshot: bool = False
+    """Read nothing in the first epoch of a partition that has no state in the recovery store: the outputs' own first
+    snapshot is then durable before they are given anything."""
     _partitions: dict[str, int] = field(default_factory=dict)
     _group_offsets: dict[int, int] = field(default_factory=dict)
     """Those when the first partition of this run asked for them; negative where the group has none."""
@@ -165,6 +168,7 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         self._snapshots: deque[tuple[float, int]] = deque()  # when, and the offset
         self._committed = self._reached
         self._in_epoch = 0
+        self._waits_for_snapshot = source.after_first_snapshot and state is None
         self._epochs = Epochs(source._pause)
         self._resting, self._rest = 0.0, _SHORTEST_REST  # seconds: now, and the next time
 
@@ -174,7 +178,8 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         self._resting = 0.0
         if self._source.stopping():
             raise StopIteration
-        if self._in_epoch >= self._source.max_messages_per_epoch or not self._source.ready():
+        epoch_is_full = self._waits_for_snapshot or self._in_epoch >= self._source.max_messages_per_epoch
+        if epoch_is_full or not self._source.ready():
             return self._idle()
         if self._aside and (released := self._offer()):
             return self._send(released)
@@ -202,6 +207,7 @@ class _Partition(StatefulSourcePartition[Poll, State]):
         """The state; and commits the offset of the snapshot before, whose epoch is by now written everywhere."""
         self._epochs.ended()
         self._in_epoch = 0
+        self._waits_for_snapshot = False
         now = time.monotonic()
         due = None
         while self._snapshots and self._snapshots[0][0] <= now - self._source.commit_after.total_seconds():
