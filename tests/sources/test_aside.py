@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records.message import Message
-from sources.aside import Aside
+from sources.kafka.aside import Aside
 from tests.records.messages import message
 
 Step = tuple[str, str, str, str, str]

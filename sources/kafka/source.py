@@ -19,12 +19,12 @@ from prometheus_client import Counter, Gauge
 from typing_extensions import override
 
 from records.message import Message, Poll
-from sources.aside import Aside
 from sources.epochs import Epochs, Pause
+from sources.kafka.aside import Aside
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(__package__)
 
 _read = Counter("kafka_source_messages", "Messages read", ["topic"])
 _skipped = Counter("kafka_source_skipped", "Offsets that retention had removed before they were read", ["topic"])

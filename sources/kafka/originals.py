@@ -1,0 +1,125 @@
+"""Messages that were read before, read again by their places."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from records.message import Message
+
+Place = tuple[int, int]
+"""Partition and offset."""
+
+_DEADLINE_SECONDS = 30.0
+_POLL_SECONDS = 0.2
+_MAX_MESSAGES = 500
+_FAR = 2_000
+"""A gap of more offsets is skipped rather than read."""
+
+_NO_PARTITION = frozenset(
+    {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},
+)
+
+
+class Originals:
+    """Reads given messages of a topic again: ``from sources.kafka import Originals``.
+
+    It has a consumer of its own, made at the first ``read``, which commits nothing. Use it from one thread at a time.
+
+    Args:
+        topic: the topic of all messages.
+        config: librdkafka's properties, as the source of the topic has them; ``group.id`` is needed.
+        deadline: seconds that one ``read`` may take.
+    """
+
+    def __init__(self, topic: str, config: dict[str, Any], deadline: float = _DEADLINE_SECONDS) -> None:
+        self._topic, self._config, self._seconds = topic, config, deadline
+        self._consumer: Consumer | None = None
+
+    def read(self, places: Iterable[Place]) -> dict[Place, Message]:
+        """Read the messages at these places; those that retention or compaction has removed are left out.
+
+        Raises:
+            KafkaException: the brokers did not answer within the deadline, or refuse us.
+        """
+        wanted: dict[int, set[int]] = defaultdict(set)
+        for partition, offset in places:
+            wanted[partition].add(offset)
+        messages: dict[Place, Message] = {}
+        until = time.monotonic() + self._seconds
+        for partition, offsets in sorted(wanted.items()):
+            for message in self._read(partition, sorted(offsets), until):
+                messages[partition, message.offset() or 0] = message
+        return messages
+
+    def close(self) -> None:
+        """Close the consumer; the next ``read`` makes another."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _read(self, partition: int, offsets: list[int], until: float) -> list[Message]:
+        """The messages at these offsets, rising, of a partition."""
+        consumer = self._consumer = self._consumer or self._connect()
+        earliest, end = self._watermarks(consumer, partition, until)
+        left = [offset for offset in reversed(offsets) if earliest <= offset < end]
+        messages: list[Message] = []
+        position = -_FAR
+        try:
+            while left:
+                if left[-1] - position >= _FAR:
+                    position = left[-1]
+                    consumer.assign([TopicPartition(self._topic, partition, position)])
+                for polled in consumer.consume(_MAX_MESSAGES, min(_POLL_SECONDS, _remaining(until))):
+                    error, position = polled.error(), (polled.offset() or 0) + 1
+                    if error is not None:
+                        if error.code() == KafkaError._PARTITION_EOF:
+                            left.clear()
+                        elif not error.retriable() and error.code() not in _NO_PARTITION:
+                            raise KafkaException(error)
+                        continue
+                    while left and left[-1] < position:
+                        if left.pop() == position - 1:
+                            messages.append(cast("Message", polled))
+        finally:
+            consumer.unassign()
+        return messages
+
+    def _connect(self) -> Consumer:
+        return Consumer(
+            {
+                # A handful of messages is wanted, not what follows them.
+                "queued.min.messages": _MAX_MESSAGES,
+                "queued.max.messages.kbytes": 4_096,
+                "fetch.wait.max.ms": 100,
+                **self._config,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",  # retention may pass by
+                "enable.partition.eof": True,
+            }
+        )
+
+    def _watermarks(self, consumer: Consumer, partition: int, until: float) -> tuple[int, int]:
+        """The earliest offset and the end; of a partition that does not exist both are 0."""
+        while True:
+            try:
+                return consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=_remaining(until))
+            except KafkaException as error:
+                if error.args[0].code() in _NO_PARTITION:
+                    return 0, 0
+                _remaining(until)
+                time.sleep(0.1)
+
+
+def _remaining(until: float) -> float:
+    """Seconds until then.
+
+    Raises:
+        KafkaException: none is left.
+    """
+    seconds = until - time.monotonic()
+    if seconds <= 0:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "messages could not be read again in time"))
+    return seconds
