@@ -11,13 +11,14 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import formats, runtime, search
+from dataflows import formats, letters, runtime, search
 from dataflows.ports import Ports, connect
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
-from operators.each import each, together, where
+from operators.each import Oks, each, together, where
 from operators.join import Join, join_table
-from records import dead_letter, enriched, rating
+from operators.limit import FailureLimit
+from records import enriched, rating
 from records.customer import Customer, CustomerChange
 from records.enriched import EnrichedRating
 from records.log_position import is_stale
@@ -33,29 +34,36 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     of_ratings = formats.of_ratings(settings.formats.ratings, ports.schemas, keep_source=keep_source)
     of_customers = formats.of_customers(settings.formats.customers, ports.schemas)
 
-    ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), of_ratings, user_id)
-    customers = decode("decode_customers", op.input("customers", flow, ports.customers), of_customers, customer_id)
+    rated, changed = op.input("ratings", flow, ports.ratings), op.input("customers", flow, ports.customers)
+    limit = partial(FailureLimit, settings.dead_letters.max_share, settings.dead_letters.max_in_a_row)
+    oks = Oks()  # what a step cannot process leaves the picture here, and is a dead letter below
+
+    ratings = decode("decode_ratings", rated, of_ratings, user_id, limit())
+    customers = decode("decode_customers", changed, of_customers, customer_id, limit())
     join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings))
-    alerts = each("alert", where("unhappy_platinum", join.joined, unhappy(settings)), enriched.to_alert)
-    unmatched = each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings))
-    dead_letters = op.merge("failed", ratings.errs, customers.errs, unmatched)
+    unhappy_platinum = oks(where("unhappy_platinum", join.joined, unhappy(settings)))
+    alerts = oks(each("alert", unhappy_platinum, enriched.to_alert))
 
     if avro := ports.enriched_avro:
-        enriched_out = together("enriched_avro", join.joined, avro.encode)
+        enriched_out = oks(together("enriched_avro", join.joined, avro.encode))
     else:
-        enriched_out = each("enriched_json", join.joined, enriched.encode)
-    alerts_json = each("alerts_json", alerts, enriched.encode)
+        enriched_out = oks(each("enriched_json", join.joined, enriched.encode))
+    alerts_json = oks(each("alerts_json", alerts, enriched.encode))
     op.output("enriched", enriched_out, ports.enriched)
     op.output("alerts", alerts_json, ports.alerts)
-    op.output("dead_letters", each("dead_letter_message", dead_letters, dead_letter.to_message), ports.dead_letters)
 
     ticks = op.input("ticks", flow, ports.ticks)
     if ports.search:
-        enriched_json = each("search_json", join.joined, enriched.encode) if avro else enriched_out
-        documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json)
+        enriched_json = oks(each("search_json", join.joined, enriched.encode)) if avro else enriched_out
+        documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json, oks)
         op.output("search", op.merge("search_ticks", documents, ticks), ports.search)
     if ports.archive:
         op.output("archive", op.merge("archive_ticks", join.joined, ticks), ports.archive)
+
+    unmatched = oks(each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings)))
+    malformed = op.merge("malformed", ratings.errs, customers.errs, unmatched)
+    failed = op.merge("failed", join.errs, *oks.errs)
+    op.output("dead_letters", letters.messages(malformed, failed, ports.letters), ports.dead_letters)
     return flow
 
 

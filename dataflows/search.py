@@ -12,29 +12,32 @@ from elasticsearch import ApiError
 
 from dataflows import runtime
 from operators.batch import KEY_GROUPS, Batch, group_index
-from operators.each import Batches, each
-from records import dead_letter
+from operators.each import Batches, Oks, each
+from records.dead_letter import Refused
 from records.enriched import Encoded, locate
 from records.search import IndexNames, encode_rating, template, with_timestamp
 from settings import Search, Settings
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Rejection, Sending, Template
-from sinks.kafka import KafkaWriter
 from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)
 
 
 def documents(
-    settings: Search, ratings: Stream[tuple[str, Any]], enriched: Batches[Encoded], alerts: Batches[Encoded]
+    settings: Search,
+    ratings: Stream[tuple[str, Any]],
+    enriched: Batches[Encoded],
+    alerts: Batches[Encoded],
+    oks: Oks,
 ) -> Stream[tuple[str, Batch[Document]]]:
     """What goes to the search indices. A document's id is its rating's: one that comes again replaces itself."""
     streams = [
-        each("rating_document", enriched, to_document(settings, settings.index)),
-        each("alert_document", alerts, to_document(settings, settings.alerts_index)),
+        oks(each("rating_document", enriched, to_document(settings, settings.index))),
+        oks(each("alert_document", alerts, to_document(settings, settings.alerts_index))),
     ]
     if settings.ratings_index:
-        raw = each("raw_rating_json", ratings, encode_rating)
-        streams.append(each("raw_rating_document", raw, to_document(settings, settings.ratings_index)))
+        raw = oks(each("raw_rating_json", ratings, encode_rating))
+        streams.append(oks(each("raw_rating_document", raw, to_document(settings, settings.ratings_index))))
     return op.merge("documents", *streams)
 
 
@@ -68,8 +71,8 @@ def from_environment() -> tuple[Template, ...]:
     return templates(Settings().search)
 
 
-def connect(settings: Search, ratings_topic: str, dead_letters: Callable[[], KafkaWriter]) -> ElasticsearchSink | None:
-    """The branch's sink; None if the branch is off.
+def connect(settings: Search, write: Callable[[list[Refused]], None]) -> ElasticsearchSink | None:
+    """The branch's sink; None if the branch is off. ``write`` writes dead letters, and returns when they are safe.
 
     Raises:
         StartupError: Elasticsearch refuses us. One that does not answer is waited for while the flow runs.
@@ -90,7 +93,7 @@ def connect(settings: Search, ratings_topic: str, dead_letters: Callable[[], Kaf
         log.warning("Elasticsearch at %s is not there yet: %s", ",".join(settings.hosts), error.message)
     return ElasticsearchSink(
         cluster,
-        reject=partial(_reject, ratings_topic, dead_letters),
+        reject=partial(_reject, write),
         templates=templates(settings),
         op_type="create" if settings.target == "data-stream" else "index",
         sending=Sending(
@@ -119,23 +122,6 @@ def _cluster(settings: Search) -> Cluster:
     return Cluster(tuple(settings.hosts), options)
 
 
-def _reject(
-    ratings_topic: str, dead_letters: Callable[[], KafkaWriter], rejected: list[tuple[str, bytes, Rejection]]
-) -> None:
+def _reject(write: Callable[[list[Refused]], None], rejected: list[tuple[str, bytes, Rejection]]) -> None:
     """Write documents that Elasticsearch refuses as dead letters of their ratings."""
-    writer = dead_letters()
-    writer.write(
-        dead_letter.to_message(
-            dead_letter.dead_letter(
-                ratings_topic,
-                *locate(body),
-                document_id.encode(),
-                body,
-                step="search",
-                error=rejection.error,
-                message=rejection.reason,
-            )
-        )
-        for document_id, body, rejection in rejected
-    )
-    writer.settle()
+    write([Refused(*locate(body), "search", why.error, why.reason, body) for _, body, why in rejected])

@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from operators.batch import Batch, pack, unpack
 from operators.decode import Loaded
+from operators.failure import Failing, Failures
 
 L = TypeVar("L")
 R = TypeVar("R")
@@ -34,7 +35,8 @@ Unmatched = Literal["emit", "drop", "dead-letter"]
 _joined = Counter(
     "join_records",
     "Records by what became of them: matched, late (matched after being held), emitted (without a row), "
-    "dropped, dead_letter; evicted counts those of the last three that left before their grace was over",
+    "dropped, dead_letter; evicted counts those of the last three that left before their grace was over. Those that "
+    "could not be joined are among step_failures",
     ["step", "outcome"],
 )
 _stale = Counter(
@@ -53,6 +55,8 @@ class JoinOut(Generic[L, O]):
     joined: Stream[tuple[str, Batch[O]]]
     unmatched: Stream[tuple[str, Batch[L]]]
     """Records that no row came for, where the policy is dead-letter; else nothing."""
+    errs: Stream[tuple[str, Failures]]
+    """Records and changes that a function of the join raised for."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Join(Generic[L, C, R, V, O]):
     stale: Callable[[V, V], bool]
     """Whether, a version being known (first), a change of another (second) is older."""
     combine: Callable[[L, R | None], O]
-    """The record made of a record and its row."""
+    """The record made of a record and its row. It may be called again for a record whose batch it raises in."""
     grace: timedelta
     """How long a record waits for a row."""
     unmatched: Unmatched
@@ -88,6 +92,7 @@ class Join(Generic[L, C, R, V, O]):
 class _Out(NamedTuple):
     joined: Batch[Any]
     unmatched: Batch[Any]
+    failures: Failures
 
 
 @operator
@@ -112,6 +117,9 @@ def join_table(
         unmatched=op.flat_map_batch(
             "unmatched", out, lambda items: [(key, one.unmatched) for key, one in items if one.unmatched]
         ),
+        errs=op.flat_map_batch(
+            "failed", out, lambda items: [(key, one.failures) for key, one in items if one.failures]
+        ),
     )
 
 
@@ -120,6 +128,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
 
     def __init__(self, step: str, join: Join[L, C, R, V, O], state: bytes | None) -> None:
         self._join = join
+        self._failing = Failing(step)
         self._table: dict[int, R] = {}
         # Of what has a version: those of the table's rows, of keys without a row (the latest last), of the last
         # change that deleted all.
@@ -144,7 +153,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
 
     @override
     def on_batch(self, values: list[tuple[bool, Any]]) -> tuple[list[_Out], bool]:
-        out = _Out(Batch(), Batch())
+        out = _Out(Batch(), Batch(), Failures())
         waiting, rows = len(self._held) + len(self._early), len(self._table)
         for is_table, batch in values:
             if isinstance(batch, Loaded):
@@ -164,7 +173,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
 
     @override
     def on_notify(self) -> tuple[list[_Out], bool]:
-        out = _Out(Batch(), Batch())
+        out = _Out(Batch(), Batch(), Failures())
         waiting, now = len(self._held), self._join.clock()
         while self._held and next(iter(self._held.values()))[0] <= now:
             self._give_up(out)
@@ -193,14 +202,40 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         join, append = self._join, out.joined.append
         combine, already = join.combine, len(out.joined)
         unknown: list[L] = []
-        for record, row in zip(records, map(self._table.get, map(join.key, records)), strict=True):
-            if row is None:
-                unknown.append(record)
-            else:
-                append(combine(record, row))
+        try:
+            for record, row in zip(records, map(self._table.get, map(join.key, records)), strict=True):
+                if row is None:
+                    unknown.append(record)
+                else:
+                    append(combine(record, row))
+        except Exception:  # one of them is to blame
+            del out.joined[already:]
+            unknown = self._match_one_by_one(records, out)
         self._matched.inc(len(out.joined) - already)
         if unknown:
             self._hold(unknown)
+
+    def _match_one_by_one(self, records: list[L], out: _Out) -> list[L]:
+        unknown: list[L] = []
+        for record in records:
+            try:
+                row = self._table.get(self._join.key(record))
+                if row is None:
+                    unknown.append(record)
+                else:
+                    out.joined.append(self._join.combine(record, row))
+            except Exception as error:
+                out.failures.append(self._failing.failure(record, error))
+        return unknown
+
+    def _combine(self, record: L, row: R | None, out: _Out) -> bool:
+        """Join one record; whether that was possible."""
+        try:
+            out.joined.append(self._join.combine(record, row))
+        except Exception as error:
+            out.failures.append(self._failing.failure(record, error))
+            return False
+        return True
 
     def _hold(self, records: list[L]) -> None:
         until = self._join.clock() + self._join.grace
@@ -210,23 +245,28 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         self._next_ticket += len(records)
 
     def _change(self, changes: list[C], out: _Out) -> None:
-        table, tickets = self._table, self._tickets
-        for key, row, version in map(self._join.change, changes):
-            if version is not None and self._is_stale(key, version):
-                self._stale.inc()
-            elif key is None:
-                self._truncate(version)
-            elif row is None:
-                self._delete(key, version)
-            else:
-                table[key] = row
-                if version is not None:
-                    self._versions[key] = version
-                    self._deleted.pop(key, None)
-                if key in tickets:
-                    self._release(key, row, out)
+        for change in changes:
+            try:
+                self._apply(*self._join.change(change), out)
+            except Exception as error:
+                out.failures.append(self._failing.failure(change, error))
         while len(self._deleted) > self._join.max_deleted:
             self._deleted.popitem(last=False)
+
+    def _apply(self, key: int | None, row: R | None, version: V | None, out: _Out) -> None:
+        if version is not None and self._is_stale(key, version):
+            self._stale.inc()
+        elif key is None:
+            self._truncate(version)
+        elif row is None:
+            self._delete(key, version)
+        else:
+            self._table[key] = row
+            if version is not None:
+                self._versions[key] = version
+                self._deleted.pop(key, None)
+            if key in self._tickets:
+                self._release(key, row, out)
 
     def _is_stale(self, key: int | None, version: V) -> bool:
         stale = self._join.stale
@@ -265,8 +305,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
 
     def _release(self, key: int, row: R, out: _Out) -> None:
         records = [self._held.pop(ticket)[1] for ticket in self._tickets.pop(key)]
-        out.joined.extend(self._join.combine(record, row) for record in records)
-        self._late.inc(len(records))
+        self._late.inc(sum(self._combine(record, row, out) for record in records))
 
     def _give_up(self, out: _Out) -> None:
         """Let the oldest held record go its way without a row."""
@@ -275,12 +314,12 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         del self._tickets[key][0]
         if not self._tickets[key]:
             del self._tickets[key]
-        if self._join.unmatched == "emit":
-            out.joined.append(self._join.combine(record, None))
-        elif self._join.unmatched == "dead-letter":
+        if self._join.unmatched == "emit" and not self._combine(record, None, out):
+            return
+        if self._join.unmatched == "dead-letter":
             out.unmatched.append(record)
         self._given_up.inc()
 
 
 def _emit(out: _Out) -> tuple[list[_Out], bool]:
-    return ([out] if out.joined or out.unmatched else []), False
+    return ([out] if any(out) else []), False
