@@ -34,12 +34,12 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     of_ratings = formats.of_ratings(settings.formats.ratings, ports.schemas, keep_source=keep_source)
     of_customers = formats.of_customers(settings.formats.customers, ports.schemas)
 
-    rated, changed = op.input("ratings", flow, ports.ratings), op.input("customers", flow, ports.customers)
     limit = partial(FailureLimit, settings.dead_letters.max_share, settings.dead_letters.max_in_a_row)
     oks = Oks()  # what a step cannot process leaves the picture here, and is a dead letter below
 
-    ratings = decode("decode_ratings", rated, of_ratings, user_id, limit())
-    customers = decode("decode_customers", changed, of_customers, customer_id, limit())
+    ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), of_ratings, user_id, limit())
+    changes = op.input("customers", flow, ports.customers)
+    customers = decode("decode_customers", changes, of_customers, customer_id, limit())
     join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings))
     unhappy_platinum = oks(where("unhappy_platinum", join.joined, unhappy(settings)))
     alerts = oks(each("alert", unhappy_platinum, enriched.to_alert))
