@@ -102,9 +102,12 @@ def _sifted(
     failing = Failing(step_id.rsplit(".", 1)[-1])
 
     def step(items: list[tuple[str, Batch[X]]]) -> list[tuple[str, Batch[Any]]]:
+        out: list[tuple[str, Batch[Any]]] | None
         try:
-            out: list[tuple[str, Batch[Any]]] = [(key, whole(records)) for key, records in items]
+            out = [(key, whole(records)) for key, records in items]
         except Exception:  # one of the records is to blame
+            out = None
+        if out is None:
             out = [part for item in items for part in sift(*item)]
         return [item for item in out if item[1]] if drop_empty else out
 

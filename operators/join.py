@@ -201,15 +201,17 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
     def _match(self, records: list[L], out: _Out) -> None:
         join, append = self._join, out.joined.append
         combine, already = join.combine, len(out.joined)
-        unknown: list[L] = []
+        unknown: list[L] | None = []
         try:
             for record, row in zip(records, map(self._table.get, map(join.key, records)), strict=True):
                 if row is None:
                     unknown.append(record)
                 else:
                     append(combine(record, row))
-        except Exception:  # one of them is to blame
+        except Exception:  # one of the records is to blame
             del out.joined[already:]
+            unknown = None
+        if unknown is None:
             unknown = self._match_one_by_one(records, out)
         self._matched.inc(len(out.joined) - already)
         if unknown:
