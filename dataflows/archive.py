@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -13,14 +14,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from bytewax.dataflow import Stream
 
-from dataflows import runtime
+from dataflows import letters, runtime
 from operators.batch import Batch, group_index
 from operators.each import Batches
 from operators.gather import gather
-from records import dead_letter
+from records.dead_letter import Refused
 from records.enriched import EnrichedRating
 from settings import Archive
-from sinks.kafka import KafkaWriter
 from sinks.s3 import Format, Layout, Rejection, Rolling, S3Sink
 from sinks.s3.errors import Verdict, classify, code, describe, status
 from sinks.s3.jsonl import JsonLines
@@ -53,12 +53,12 @@ def rows(
     return op.merge("archive_ticks", gather("archive_lane", enriched), ticks)
 
 
-def connect(settings: Archive, reject: Callable[[list[Rejection]], None]) -> S3Sink | None:
+def connect(settings: Archive, bury: Callable[[list[Refused]], None]) -> S3Sink | None:
     """The branch's sink; None if the branch is off.
 
     Args:
         settings: the branch's.
-        reject: takes ratings that no object can hold, and returns when they are safe.
+        bury: writes dead letters of ratings that no object can hold, and returns when they are safe.
 
     Raises:
         StartupError: the bucket is not there or not ours, a setting is not usable, or there is no recovery store.
@@ -84,7 +84,7 @@ def connect(settings: Archive, reject: Callable[[list[Rejection]], None]) -> S3S
         layout,
         form,
         Rolling(settings.roll_bytes, settings.roll_rows, settings.roll_seconds, settings.max_open_objects),
-        reject=reject,
+        reject=partial(_reject, bury, settings.bucket),
         extra=_extra(settings),
         concurrency=settings.concurrency,
         max_buffer_bytes=settings.max_buffer_bytes,
@@ -93,26 +93,9 @@ def connect(settings: Archive, reject: Callable[[list[Rejection]], None]) -> S3S
     )
 
 
-def reject(ratings_topic: str, dead_letters: Callable[[], KafkaWriter], rejected: list[Rejection]) -> None:
+def _reject(bury: Callable[[list[Refused]], None], bucket: str, rejected: list[Rejection]) -> None:
     """Write ratings that no object can hold as dead letters."""
-    writer = dead_letters()
-    writer.write(
-        dead_letter.to_message(
-            dead_letter.dead_letter(
-                ratings_topic,
-                rating.source_partition,
-                rating.source_offset,
-                rating.rating_ts,
-                None,
-                None,
-                step="archive",
-                error=error,
-                message=reason.encode(errors="backslashreplace").decode(),
-            )
-        )
-        for rating, error, reason in rejected
-    )
-    writer.settle()
+    bury(letters.refused_records("archive", bucket, rejected))
 
 
 def client(settings: Archive) -> Any:

@@ -16,7 +16,7 @@ from schemas.formats import Avro, Format
 
 
 def of_ratings(form: Format, schemas: Schemas | None, *, keep_source: bool) -> Decoder[Rating]:
-    """Decode ratings; ``keep_source`` keeps their keys and values: they may yet become dead letters."""
+    """Decode ratings; ``keep_source`` keeps their keys, values and headers: they may yet become dead letters."""
     if not keep_source:
         return formats.decoder(rating.decode, Avro(rating.from_fields, rating.many_from_fields), form, schemas)
 

@@ -1,7 +1,7 @@
 """What the main job reads from and writes to."""
 
 import logging
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -15,15 +15,18 @@ from confluent_kafka import KafkaException
 
 from dataflows import archive, runtime, schemas, search, store
 from dataflows.enriched_avro import SCHEMA, EnrichedAvro
+from dataflows.letters import Letters
 from operators.batch import KEY_GROUPS, Batch, group_index
+from operators.limit import FailureLimit
 from records import dead_letter
+from records.dead_letter import Refused
 from records.enriched import locate
 from records.message import Poll
 from schemas.cache import Schemas
 from settings import Settings
 from sinks.elasticsearch import Document
 from sinks.kafka import Headers, Identity, KafkaRecord, KafkaSink, KafkaWriter, Key, check
-from sources.kafka import KafkaSource
+from sources.kafka import KafkaSource, Originals
 from sources.kafka_topics import StartupError, Topics, name_variable
 from sources.tick import TickSource
 
@@ -39,6 +42,8 @@ class Ports:
     enriched: Sink[Messages]
     alerts: Sink[Messages]
     dead_letters: Sink[Messages]
+    letters: Letters = field(default_factory=lambda: Letters("ratings", lambda _: {}))
+    """Makes dead letters of what was refused after decoding."""
     search: Sink[tuple[str, Iterable[Document]]] | None = None
     archive: Sink[Any] | None = None  # batches of enriched ratings
     """The branches that are None are off."""
@@ -76,8 +81,11 @@ def connect(settings: Settings) -> Ports:
     loaded = Event()
     source = partial(_source, settings, config)
     sink = partial(KafkaSink, config=config, lanes=len(KEY_GROUPS), lane_of=group_index)
-    letters = partial(KafkaWriter, names.dead_letters, config)
-    rejected = partial(_rejected, names.ratings, names.dead_letters)
+    letters = Letters(names.ratings, Originals(names.ratings, config).read)
+    rejected = partial(_rejected, letters, names.dead_letters)
+    bury = partial(_bury, letters, partial(KafkaWriter, names.dead_letters, config))
+
+    limit = FailureLimit(settings.dead_letters.max_share, settings.dead_letters.max_in_a_row)
 
     held_back = timedelta(0)
     of_outputs = of_dead_letters = None
@@ -89,10 +97,10 @@ def connect(settings: Settings) -> Ports:
         log.warning("no recovery store (-r): after a stop, what was written since the last commit is written again")
     enriched = sink(
         names.enriched,
-        rejected=partial(rejected, "enriched", avro.locate if avro else locate),
+        rejected=partial(rejected, names.enriched, "enriched", avro.locate if avro else locate),
         identity=of_outputs,
     )
-    alerts = sink(names.alerts, rejected=partial(rejected, "alerts", locate), identity=of_outputs)
+    alerts = sink(names.alerts, rejected=partial(rejected, names.alerts, "alerts", locate), identity=of_outputs)
     dead_letters = sink(names.dead_letters, identity=of_dead_letters)
 
     def recognised() -> bool:
@@ -120,8 +128,9 @@ def connect(settings: Settings) -> Ports:
         enriched=enriched,
         alerts=alerts,
         dead_letters=dead_letters,
-        search=search.connect(settings.search, names.ratings, letters),
-        archive=archive.connect(settings.archive, partial(archive.reject, names.ratings, letters)),
+        letters=letters,
+        search=search.connect(settings.search, bury, limit),
+        archive=archive.connect(settings.archive, bury),
         schemas=known,
         enriched_avro=avro,
         ticks=TickSource(tuple((key, Batch()) for key in KEY_GROUPS), stopping=runtime.stopping),
@@ -178,26 +187,23 @@ def _prepare(settings: Settings, config: dict[str, Any]) -> None:
     topics.create_missing([names.enriched, names.alerts, names.dead_letters], like=names.ratings)
 
 
+def _bury(letters: Letters, dead_letters: Callable[[], KafkaWriter], refused: Sequence[Refused]) -> None:
+    """Write dead letters of what a destination refuses, and return when they are safe."""
+    writer = dead_letters()
+    writer.write(letters(refused))
+    writer.settle()
+
+
 def _rejected(
-    ratings: str,
+    letters: Letters,
     dead_letters: str,
+    topic: str,
     step: str,
     locate: Callable[[bytes], tuple[int, int, int]],
-    key: Key,
+    _key: Key,
     value: bytes,
     why: str,
 ) -> tuple[str, KafkaRecord]:
     """What is written in place of an enriched rating or an alert that its topic refuses."""
-    partition, offset, timestamp = locate(value)
-    letter = dead_letter.dead_letter(
-        ratings,
-        partition,
-        offset,
-        timestamp,
-        key.encode() if isinstance(key, str) else key,
-        value,
-        step=step,
-        error="MessageTooLarge",
-        message=why,
-    )
-    return dead_letters, dead_letter.to_message(letter)
+    (message,) = letters([Refused(*locate(value), step, "MessageTooLarge", why, value, topic)])
+    return dead_letters, message

@@ -12,13 +12,14 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import archive, formats, runtime, search, store
+from dataflows import archive, formats, letters, runtime, search, store
 from dataflows.ports import Ports, connect
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
-from operators.each import each, together, where
+from operators.each import Oks, each, together, where
 from operators.join import Join, join_table
-from records import dead_letter, enriched, rating
+from operators.limit import FailureLimit
+from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
 from records.enriched import EnrichedRating
 from records.rating import Rating
@@ -38,30 +39,37 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     unavailable = spellings(settings.formats.unavailable)
     of_customers = formats.of_customers(settings.formats.customers, ports.schemas, unavailable)
 
-    ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), of_ratings, user_id)
-    customers = decode("decode_customers", op.input("customers", flow, ports.customers), of_customers, customer_id)
+    limit = partial(FailureLimit, settings.dead_letters.max_share, settings.dead_letters.max_in_a_row)
+    oks = Oks()  # what a step cannot process leaves the picture here, and is a dead letter below
+
+    ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), of_ratings, user_id, limit())
+    changes = op.input("customers", flow, ports.customers)
+    customers = decode("decode_customers", changes, of_customers, customer_id, limit())
     join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings))
-    alerts = each("alert", where("unhappy_platinum", join.joined, unhappy(settings)), enriched.to_alert)
-    unmatched = each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings))
-    dead_letters = op.merge("failed", ratings.errs, customers.errs, unmatched)
+    unhappy_platinum = oks(where("unhappy_platinum", join.joined, unhappy(settings)))
+    alerts = oks(each("alert", unhappy_platinum, enriched.to_alert))
 
     if avro := ports.enriched_avro:
-        enriched_out = together("enriched_avro", join.joined, avro.encode)
+        enriched_out = oks(together("enriched_avro", join.joined, avro.encode))
     else:
-        enriched_out = each("enriched_json", join.joined, enriched.encode)
-    alerts_json = each("alerts_json", alerts, enriched.encode)
-    letters = each("dead_letter_message", dead_letters, dead_letter.to_message)
+        enriched_out = oks(each("enriched_json", join.joined, enriched.encode))
+    alerts_json = oks(each("alerts_json", alerts, enriched.encode))
 
     ticks = op.input("ticks", flow, ports.ticks)
     op.output("enriched", op.merge("enriched_ticks", enriched_out, ticks), ports.enriched)
-    op.output("alerts", op.merge("alert_ticks", alerts_json, ticks), ports.alerts)
-    op.output("dead_letters", op.merge("dead_letter_ticks", letters, ticks), ports.dead_letters)
+    op.output("alerts", op.merge("alerts_ticks", alerts_json, ticks), ports.alerts)
     if ports.search:
-        enriched_json = each("search_json", join.joined, enriched.encode) if avro else enriched_out
-        documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json)
+        enriched_json = oks(each("search_json", join.joined, enriched.encode)) if avro else enriched_out
+        documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json, oks)
         op.output("search", op.merge("search_ticks", documents, ticks), ports.search)
     if ports.archive:
         op.output("archive", archive.rows(join.joined, ticks), ports.archive)
+
+    unmatched = oks(each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings)))
+    malformed = op.merge("malformed", ratings.errs, customers.errs, unmatched)
+    failed = op.merge("failed", join.errs, *oks.errs)
+    dead_letters = letters.messages(malformed, failed, ports.letters)
+    op.output("dead_letters", op.merge("dead_letters_ticks", dead_letters, ticks), ports.dead_letters)
     return flow
 
 

@@ -13,15 +13,15 @@ from prometheus_client import Counter
 
 from dataflows import runtime
 from operators.batch import KEY_GROUPS, Batch, group_index
-from operators.each import Batches, each
-from records import dead_letter
+from operators.each import Batches, Oks, each
+from records.dead_letter import Refused
 from records.enriched import Encoded, locate
 from records.index_names import END_OF_TIME, IndexNames
 from records.search import encode_rating, template, with_timestamp
 from settings import Search, Settings
-from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Limit, Refused, Rejected, Sending, Template
+from sinks import elasticsearch
+from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Limit, Rejected, Sending, Template
 from sinks.elasticsearch.readiness import Elsewhere, NotYet, Untrusted, prepare
-from sinks.kafka import KafkaWriter
 from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)
@@ -37,16 +37,20 @@ _undated = Counter(
 
 
 def documents(
-    settings: Search, ratings: Stream[tuple[str, Any]], enriched: Batches[Encoded], alerts: Batches[Encoded]
+    settings: Search,
+    ratings: Stream[tuple[str, Any]],
+    enriched: Batches[Encoded],
+    alerts: Batches[Encoded],
+    oks: Oks,
 ) -> Stream[tuple[str, Batch[Document]]]:
     """What goes to the search indices. A document's id is its rating's: one that comes again replaces itself."""
     streams = [
-        each("rating_document", enriched, to_document(settings, settings.index)),
-        each("alert_document", alerts, to_document(settings, settings.alerts_index)),
+        oks(each("rating_document", enriched, to_document(settings, settings.index))),
+        oks(each("alert_document", alerts, to_document(settings, settings.alerts_index))),
     ]
     if settings.ratings_index:
-        raw = each("raw_rating_json", ratings, encode_rating)
-        streams.append(each("raw_rating_document", raw, to_document(settings, settings.ratings_index)))
+        raw = oks(each("raw_rating_json", ratings, encode_rating))
+        streams.append(oks(each("raw_rating_document", raw, to_document(settings, settings.ratings_index))))
     return op.merge("documents", *streams)
 
 
@@ -81,9 +85,9 @@ def from_environment() -> tuple[Template, ...]:
 
 
 def connect(
-    settings: Search, ratings_topic: str, dead_letters: Callable[[], KafkaWriter], limit: Limit | None = None
+    settings: Search, write: Callable[[list[Refused]], None], limit: Limit | None = None
 ) -> ElasticsearchSink | None:
-    """The branch's sink; None if the branch is off.
+    """The branch's sink; None if the branch is off. ``write`` writes dead letters, and returns when they are safe.
 
     Raises:
         StartupError: there is no Elasticsearch, or it refuses us. One that does not answer is waited for while the flow
@@ -105,13 +109,13 @@ def connect(
     except Untrusted as error:
         mend = "set ELASTICSEARCH_CA_CERTS to the file of its authority"
         raise StartupError(f"the certificate of {hosts} is not trusted, {mend}: {error}") from None
-    except Refused as error:
+    except elasticsearch.Refused as error:
         raise StartupError(f"Elasticsearch at {hosts} refuses us: {error}") from None
     except NotYet as error:
         log.warning("Elasticsearch at %s is not there yet: %s", hosts, error)
     return ElasticsearchSink(
         cluster,
-        reject=partial(_reject, ratings_topic, dead_letters),
+        reject=partial(_reject, write),
         limit=limit,
         templates=needed,
         op_type="create" if settings.target == "data-stream" else "index",
@@ -141,24 +145,9 @@ def _cluster(settings: Search) -> Cluster:
     return Cluster(tuple(settings.hosts), options)
 
 
-def _reject(ratings_topic: str, dead_letters: Callable[[], KafkaWriter], rejected: list[Rejected]) -> None:
+def _reject(write: Callable[[list[Refused]], None], rejected: list[Rejected]) -> None:
     """Write documents that Elasticsearch refuses as dead letters of their ratings."""
-    writer = dead_letters()
-    writer.write(
-        dead_letter.to_message(
-            dead_letter.dead_letter(
-                ratings_topic,
-                *_origin(document.body),
-                document.id.encode(),
-                document.body,
-                step="search",
-                error=document.error,
-                message=document.reason,
-            )
-        )
-        for document in rejected
-    )
-    writer.settle()
+    write([Refused(*_origin(one.body), "search", one.error, one.reason, one.body, one.target) for one in rejected])
 
 
 def _origin(body: bytes) -> tuple[int, int, int]:

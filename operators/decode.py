@@ -3,15 +3,17 @@
 import logging
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Callable, Generic, NamedTuple, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
+from typing import Callable, Generic, Iterable, Literal, NamedTuple, Sequence, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
 from prometheus_client import Counter
 
 from operators.batch import KEY_GROUPS, Batch
-from records.dead_letter import DeadLetter, dead_letter
-from records.decoder import ALONE, Decoder
+from operators.failure import Unexpected
+from operators.limit import FailureLimit, TooManyFailures
+from records.dead_letter import DeadLetter, of_message
+from records.decoder import ALONE, Alone, Decoder
 from records.errors import DecodeError
 from records.message import Message, Poll
 
@@ -34,7 +36,7 @@ class Loaded(NamedTuple):
     partitions: int
 
 
-class Failures(Batch[DeadLetter]):
+class DeadLetters(Batch[DeadLetter]):
     """The dead letters of one poll."""
 
 
@@ -53,6 +55,7 @@ def decode(
     up: Stream[Poll],
     decoder: Decoder[T],
     key: Callable[[T], int | None],
+    limit: FailureLimit,
 ) -> DecodeOut[T]:
     """Decode each message and send its record to the key group of its ``key``.
 
@@ -60,68 +63,100 @@ def decode(
         step_id: Unique in the flow; dead letters and metrics name it.
         up: Polls of a Kafka source.
         decoder: Makes records of messages. What it raises becomes a dead letter.
-        key: The record's key; a record without one goes to every group.
+        key: The record's key; a record without one goes to every group. What it raises becomes a dead letter.
+        limit: Stops the flow when too many messages become dead letters. Those that an earlier run has written do not
+            count.
     """
     name = step_id.rsplit(".", 1)[-1]
     outcomes = "decoded", "ignored", "dead_letter", "dead_letter_again"
     decoded, ignored, failed, failed_again = (_records.labels(name, outcome) for outcome in outcomes)
     groups_count = len(KEY_GROUPS)
+    undecoded = _Undecoded(name, limit)
 
     def step(polls: list[Poll]) -> list[tuple[str, Batch[T] | Loaded]]:
         out: list[tuple[str, Batch[T] | Loaded]] = []
-        for topic, partition, messages, loaded_of, seen in polls:
+        for poll in polls:
             groups: list[Batch[T]] = [Batch() for _ in KEY_GROUPS]
-            failures = Failures()
-            passed = again = 0
-            at_once = decoder.many(messages)
-            for message, found in zip(messages, at_once or repeat(ALONE)):  # noqa: B905 - repeat() has no length
-                if found is ALONE:
-                    try:
+            errors: dict[int, Exception] = {}
+            passed = 0
+            for message, found in zip(poll.messages, at_once(poll.messages)):  # noqa: B905 - repeat() has no length
+                try:
+                    if found is ALONE:
                         found = decoder.one(message)  # noqa: PLW2901 - in place of its stand-in
-                    except Exception as error:  # whatever a record does to its decoder, the next one is read
-                        if (message.offset() or 0) < seen:
-                            again += 1
-                        else:
-                            failures.append(_failure(topic, partition, message, name, error))
-                        continue
-                if found is None:
-                    passed += 1
-                elif (at := key(found)) is None:
-                    for group in groups:
-                        group.append(found)
-                else:
-                    groups[at % groups_count].append(found)
+                    if found is None:
+                        passed += 1
+                    elif (at := key(found)) is None:
+                        for group in groups:
+                            group.append(found)
+                    else:
+                        groups[at % groups_count].append(found)
+                except Exception as error:  # whatever a record does to its decoder, the next one is read
+                    errors[message.offset() or 0] = error
+            letters = undecoded.letters(poll, errors)
             out += [item for item in zip(KEY_GROUPS, groups, strict=True) if item[1]]
-            if failures:
-                out.append((KEY_GROUPS[partition % groups_count], failures))  # type: ignore[arg-type]
-            if loaded_of is not None:
-                out += [(group_key, Loaded(partition, loaded_of)) for group_key in KEY_GROUPS]
-            decoded.inc(len(messages) - passed - again - len(failures))
+            if letters:
+                out.append((KEY_GROUPS[poll.partition % groups_count], letters))  # type: ignore[arg-type]
+            if poll.loaded_of is not None:
+                out += [(group_key, Loaded(poll.partition, poll.loaded_of)) for group_key in KEY_GROUPS]
+            decoded.inc(len(poll.messages) - passed - len(errors))
             ignored.inc(passed)
-            failed.inc(len(failures))
-            failed_again.inc(again)
+            failed.inc(len(letters))
+            failed_again.inc(len(errors) - len(letters))
         return out
 
+    def at_once(messages: Sequence[Message]) -> Iterable[T | Literal[Alone.ALONE] | None]:
+        try:
+            return decoder.many(messages) or repeat(ALONE)
+        except Exception as error:  # the message that is to blame is found alone
+            undecoded.unexpected.log("a poll at once, so each of its messages alone", error)
+            return repeat(ALONE)
+
     items = op.flat_map_batch("decode", up, step)
-    split = op.branch("failed", items, _is_failure)
+    split = op.branch("failed", items, _is_dead_letters)
     return DecodeOut(oks=split.falses, errs=split.trues)  # type: ignore[arg-type]
 
 
-def _is_failure(item: tuple[str, object]) -> bool:
-    return isinstance(item[1], Failures)
+class _Undecoded:
+    """What becomes of messages that cannot be decoded."""
+
+    def __init__(self, step: str, limit: FailureLimit) -> None:
+        self._step, self._limit = step, limit
+        self.unexpected = Unexpected(step)
+
+    def letters(self, poll: Poll, errors: dict[int, Exception]) -> DeadLetters:
+        """The dead letters of a poll, whose errors are given by offset; not those that an earlier run has written.
+
+        Raises:
+            TooManyFailures: with these there are too many.
+        """
+        letters = DeadLetters()
+        if not errors:
+            self._limit.passed(len(poll.messages))
+            return letters
+        passed = 0
+        for message in poll.messages:
+            offset = message.offset() or 0
+            error = errors.get(offset)
+            if error is None:
+                passed += 1
+            elif offset >= poll.seen:
+                self._limit.passed(passed)
+                passed = 0
+                letters.append(self._letter(f"{poll.topic}-{poll.partition}-{offset}", poll.topic, message, error))
+        self._limit.passed(passed)
+        return letters
+
+    def _letter(self, place: str, topic: str, message: Message, error: Exception) -> DeadLetter:
+        if not isinstance(error, DecodeError):
+            self.unexpected.log(place, error)
+        kind, reason = type(error).__name__, str(error)
+        try:
+            self._limit.failed([(kind, f"{place}: {reason}")])
+        except TooManyFailures as too_many:
+            log.error("%s: %s", self._step, too_many)  # in a cluster Bytewax does not show the exception
+            raise
+        return of_message(topic, message, step=self._step, error=kind, reason=reason)
 
 
-def _failure(topic: str, partition: int, message: Message, step: str, error: Exception) -> DeadLetter:
-    if not isinstance(error, DecodeError):
-        log.exception("%s: %s-%d at %s", step, topic, partition, message.offset(), exc_info=error)
-    return dead_letter(
-        topic,
-        partition,
-        message.offset() or 0,
-        message.timestamp()[1],
-        message.key(),
-        message.value(),
-        step=step,
-        error=type(error).__name__,
-        message=str(error),
-    )
+def _is_dead_letters(item: tuple[str, object]) -> bool:
+    return isinstance(item[1], DeadLetters)

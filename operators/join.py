@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from operators.batch import Batch, pack, unpack
 from operators.decode import Loaded
+from operators.failure import Failing, Failures
 
 L = TypeVar("L")
 R = TypeVar("R")
@@ -34,7 +35,8 @@ Unmatched = Literal["emit", "drop", "dead-letter"]
 _joined = Counter(
     "join_records",
     "Records by what became of them: matched, late (matched after being held), emitted (without a row), "
-    "dropped, dead_letter; evicted counts those of the last three that left before their grace was over",
+    "dropped, dead_letter; evicted counts those of the last three that left before their grace was over. Those that "
+    "could not be joined are among step_failures",
     ["step", "outcome"],
 )
 _stale = Counter(
@@ -59,6 +61,8 @@ class JoinOut(Generic[L, O]):
     joined: Stream[tuple[str, Batch[O]]]
     unmatched: Stream[tuple[str, Batch[L]]]
     """Records that no row came for, where the policy is dead-letter; else nothing."""
+    errs: Stream[tuple[str, Failures]]
+    """Records and changes that a function of the join raised for."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Join(Generic[L, C, R, V, O]):
     complete: Callable[[R | None, R, Sequence[str]], R]
     """A new row (second) with the columns that it does not tell as in the row known before, if there is any (first)."""
     combine: Callable[[L, R | None], O]
-    """The record made of a record and its row."""
+    """The record made of a record and its row. It may be called again for a record whose batch it raises in."""
     grace: timedelta
     """How long a record waits for a row."""
     unmatched: Unmatched
@@ -98,6 +102,7 @@ class Join(Generic[L, C, R, V, O]):
 class _Out(NamedTuple):
     joined: Batch[Any]
     unmatched: Batch[Any]
+    failures: Failures
 
 
 @operator
@@ -122,6 +127,9 @@ def join_table(
         unmatched=op.flat_map_batch(
             "unmatched", out, lambda items: [(key, one.unmatched) for key, one in items if one.unmatched]
         ),
+        errs=op.flat_map_batch(
+            "failed", out, lambda items: [(key, one.failures) for key, one in items if one.failures]
+        ),
     )
 
 
@@ -130,6 +138,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
 
     def __init__(self, step: str, join: Join[L, C, R, V, O], state: bytes | None) -> None:
         self._join = join
+        self._failing = Failing(step)
         self._table: dict[int, R] = {}
         # Last known versions: of rows in the table; of deleted keys, most recent last; of the last truncate.
         self._versions: dict[int, V] = {}
@@ -154,7 +163,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
 
     @override
     def on_batch(self, values: list[tuple[bool, Any]]) -> tuple[list[_Out], bool]:
-        out = _Out(Batch(), Batch())
+        out = _Out(Batch(), Batch(), Failures())
         waiting, rows = len(self._held) + len(self._early), len(self._table)
         for is_table, batch in values:
             if isinstance(batch, Loaded):
@@ -174,7 +183,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
 
     @override
     def on_notify(self) -> tuple[list[_Out], bool]:
-        out = _Out(Batch(), Batch())
+        out = _Out(Batch(), Batch(), Failures())
         waiting, now = len(self._held), self._join.clock()
         while self._held and next(iter(self._held.values()))[0] <= now:
             self._give_up(out)
@@ -203,14 +212,40 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         join, append = self._join, out.joined.append
         combine, already = join.combine, len(out.joined)
         unknown: list[L] = []
-        for record, row in zip(records, map(self._table.get, map(join.key, records)), strict=True):
-            if row is None:
-                unknown.append(record)
-            else:
-                append(combine(record, row))
+        try:
+            for record, row in zip(records, map(self._table.get, map(join.key, records)), strict=True):
+                if row is None:
+                    unknown.append(record)
+                else:
+                    append(combine(record, row))
+        except Exception:  # one of the records is to blame
+            del out.joined[already:]
+            unknown = self._match_one_by_one(records, out)
         self._matched.inc(len(out.joined) - already)
         if unknown:
             self._hold(unknown)
+
+    def _match_one_by_one(self, records: list[L], out: _Out) -> list[L]:
+        unknown: list[L] = []
+        for record in records:
+            try:
+                row = self._table.get(self._join.key(record))
+                if row is None:
+                    unknown.append(record)
+                else:
+                    out.joined.append(self._join.combine(record, row))
+            except Exception as error:
+                out.failures.append(self._failing.failure(record, error))
+        return unknown
+
+    def _combine(self, record: L, row: R | None, out: _Out) -> bool:
+        """Join one record; whether that was possible."""
+        try:
+            out.joined.append(self._join.combine(record, row))
+        except Exception as error:
+            out.failures.append(self._failing.failure(record, error))
+            return False
+        return True
 
     def _hold(self, records: list[L]) -> None:
         until = self._join.clock() + self._join.grace
@@ -220,34 +255,40 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         self._next_ticket += len(records)
 
     def _change(self, changes: list[C], out: _Out) -> None:
-        table, tickets, versions = self._table, self._tickets, self._versions
+        for change in changes:
+            try:
+                self._apply(*self._join.change(change), out)
+            except Exception as error:
+                out.failures.append(self._failing.failure(change, error))
+        while len(self._deleted) > self._join.max_deleted:
+            self._deleted.popitem(last=False)
+
+    def _apply(self, key: int | None, row: R | None, version: V, untold: Sequence[str], out: _Out) -> None:
         stale = self._join.stale
-        for key, row, version, untold in map(self._join.change, changes):
-            if self._truncated is not None and stale(self._truncated, version):
+        if self._truncated is not None and stale(self._truncated, version):
+            self._stale.inc()
+            return
+        if key is None:
+            self._truncate(version)
+            return
+        known = self._versions.get(key)
+        if known is None:
+            known = self._deleted.get(key)
+        if known is not None:
+            if stale(known, version):
                 self._stale.inc()
-                continue
-            if key is None:
-                self._truncate(version)
-                continue
-            known = versions.get(key)
-            if known is None:
-                known = self._deleted.get(key)
-            if known is not None:
-                if stale(known, version):
-                    self._stale.inc()
-                    continue
-                version = self._join.advance(known, version)  # noqa: PLW2901 - of the change it is not needed any more
-            if row is None:
-                self._delete(key, version)
-                continue
-            if untold:
-                row = self._complete(table.get(key), row, untold)  # noqa: PLW2901 - in place of its parts
-            table[key] = row
-            versions[key] = version
-            self._deleted.pop(key, None)
-            if key in tickets:
-                self._release(key, row, out)
-        self._forget_deleted()
+                return
+            version = self._join.advance(known, version)
+        if row is None:
+            self._delete(key, version)
+            return
+        if untold:
+            row = self._complete(self._table.get(key), row, untold)
+        self._table[key] = row
+        self._versions[key] = version
+        self._deleted.pop(key, None)
+        if key in self._tickets:
+            self._release(key, row, out)
 
     def _complete(self, known: R | None, row: R, untold: Sequence[str]) -> R:
         (self._null if known is None else self._kept).inc(len(untold))
@@ -268,14 +309,9 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
                 self._delete(key, join.advance(known, version))
         self._truncated = version if truncated is None else join.advance(truncated, version)
 
-    def _forget_deleted(self) -> None:
-        while len(self._deleted) > self._join.max_deleted:
-            self._deleted.popitem(last=False)
-
     def _release(self, key: int, row: R, out: _Out) -> None:
         records = [self._held.pop(ticket)[1] for ticket in self._tickets.pop(key)]
-        out.joined.extend(self._join.combine(record, row) for record in records)
-        self._late.inc(len(records))
+        self._late.inc(sum(self._combine(record, row, out) for record in records))
 
     def _give_up(self, out: _Out) -> None:
         """Let the oldest held record go its way without a row."""
@@ -284,12 +320,12 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         del self._tickets[key][0]
         if not self._tickets[key]:
             del self._tickets[key]
-        if self._join.unmatched == "emit":
-            out.joined.append(self._join.combine(record, None))
-        elif self._join.unmatched == "dead-letter":
+        if self._join.unmatched == "emit" and not self._combine(record, None, out):
+            return
+        if self._join.unmatched == "dead-letter":
             out.unmatched.append(record)
         self._given_up.inc()
 
 
 def _emit(out: _Out) -> tuple[list[_Out], bool]:
-    return ([out] if out.joined or out.unmatched else []), False
+    return ([out] if any(out) else []), False

@@ -35,7 +35,8 @@ class Rating(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields
     source_offset: int = msgspec.field(name="@source_offset", default=-1)
     source_key: bytes | None = msgspec.field(name="@source_key", default=None)
     source_value: bytes | None = msgspec.field(name="@source_value", default=None)
-    """The Kafka record's key and value; only of ``with_source``."""
+    source_headers: list[tuple[str, bytes | None]] | None = msgspec.field(name="@source_headers", default=None)
+    """The Kafka record's key, value and headers; only of ``with_source``."""
 
 
 FIELDS = frozenset({"rating_id", "user_id", "stars", "route_id", "rating_time", "channel", "message"})
@@ -93,8 +94,8 @@ def many_from_fields(messages: Sequence[Message], rows: list[Any]) -> list[Ratin
 
 
 def with_source(rating: Rating, message: Message) -> Rating:
-    """The rating, keeping its message's key and value: it may yet become a dead letter."""
-    rating.source_key, rating.source_value = message.key(), message.value()
+    """The rating, keeping its message's key, value and headers: it may yet become a dead letter."""
+    rating.source_key, rating.source_value, rating.source_headers = message.key(), message.value(), message.headers()
     return rating
 
 
@@ -114,6 +115,7 @@ def unmatched(topic: str, rating: Rating) -> DeadLetter:
         rating.rating_ts,
         rating.source_key,
         rating.source_value,
+        rating.source_headers,
         step="join",
         error="UnknownCustomer",
         message=f"no customer has the id {rating.user_id}",

@@ -174,7 +174,7 @@ def test_objects_have_encryption_class_and_tags(message_bytes: int, monkeypatch:
                 storage_class="STANDARD_IA",
                 tags="team=flights&cost=7",
             ),
-            reject=lambda rejected: pytest.fail(str(rejected)),
+            bury=lambda rejected: pytest.fail(str(rejected)),
         )
         assert sink is not None
         lane = sink.build_part("archive", "0000", None)

@@ -213,6 +213,8 @@ def letter(topic: str, offset: int, key: str | None, value: str | None, error: s
         "step": step,
         "error": error,
         "message": why,
+        "output": None,
+        "destination": None,
     }
 
 
@@ -264,7 +266,8 @@ def test_the_bytes() -> None:
         (
             "ratings-3-1",
             b'{"topic":"ratings","partition":3,"offset":1,"timestamp":1001,"key":"AA==","value":"WzFd",'
-            b'"step":"decode_ratings","error":"InvalidRecord","message":"the record must be an object, not a list"}',
+            b'"step":"decode_ratings","error":"InvalidRecord","message":"the record must be an object, not a list",'
+            b'"output":null,"destination":null}',
         ),
     ]
 
@@ -312,6 +315,8 @@ def test_ratings_without_a_customer(
             "step": "join",
             "error": "UnknownCustomer",
             "message": "no customer has the id 2",
+            "output": None,
+            "destination": None,
         }
 
 

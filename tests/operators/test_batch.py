@@ -14,7 +14,8 @@ from bytewax.testing import TestingSource, cluster_main
 from typing_extensions import override
 
 from operators.batch import KEY_GROUPS, Batch, group_index
-from operators.decode import Failures, Loaded
+from operators.decode import DeadLetters, Loaded
+from operators.failure import Failure, Failures
 from records.customer import Customer, CustomerChange
 from records.dead_letter import dead_letter
 from records.enriched import enrich
@@ -120,7 +121,7 @@ def test_bytewax_sends_a_key_group_to_the_worker_of_its_index(workers: int) -> N
 
 
 CUSTOMER = Customer("Zoë", None, "Zoë", None, "gold", None)
-RATING = Rating(1, -2, 3, None, 5, "web", "“meh” 😀", 7, 8, 9, b"key", b"\xff")
+RATING = Rating(1, -2, 3, None, 5, "web", "“meh” 😀", 7, 8, 9, b"key", b"\xff", [("a", b"\xff"), ("b", None)])
 LETTER = dead_letter("ratings", 1, 2, 3, None, b"\xff", step="join", error="UnknownCustomer", message="no customer")
 
 
@@ -137,7 +138,13 @@ LETTER = dead_letter("ratings", 1, 2, 3, None, b"\xff", step="join", error="Unkn
         pytest.param(Batch([RATING] * 10_000), id="many"),
         pytest.param(Batch([1, 2, 3]), id="numbers"),
         pytest.param(Batch(), id="empty"),
-        pytest.param(Failures([LETTER]), id="failures"),
+        pytest.param(DeadLetters([LETTER]), id="dead letters"),
+        pytest.param(DeadLetters(), id="no dead letters"),
+        pytest.param(
+            Failures([Failure(RATING, "a", "TypeError", "why"), Failure(("7", b"\xff", None, 1), "b", "KeyError", "")]),
+            id="failures of any type",
+        ),
+        pytest.param(Failures([Failure(enrich(RATING, CUSTOMER), "a", "TypeError", "\ud800")]), id="half a pair"),
         pytest.param(Failures(), id="no failures"),
     ],
 )
@@ -148,6 +155,9 @@ def test_a_batch_is_what_it_was_in_another_process(
     assert found == batch
     assert type(found) is type(batch)
     assert [type(record) for record in found] == [type(record) for record in batch]
+    assert [type(one.record) for one in found if isinstance(one, Failure)] == [
+        type(one.record) for one in batch if isinstance(one, Failure)
+    ]
 
 
 def test_structs_travel_as_messagepack() -> None:

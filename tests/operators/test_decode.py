@@ -1,16 +1,18 @@
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
 import bytewax.operators as op
 import pytest
 from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.testing import TestingSink, TestingSource, run_main
 from prometheus_client import REGISTRY
 
 from operators.batch import KEY_GROUPS
-from operators.decode import Failures, Loaded, decode
+from operators.decode import DeadLetters, Loaded, decode
+from operators.limit import FailureLimit, TooManyFailures
 from records.dead_letter import KEPT_BYTES, DeadLetter
 from records.decoder import Decoder
 from records.errors import InvalidRecord
@@ -38,7 +40,9 @@ def number(found: Message) -> int | None:
 
 
 def key(record: int) -> int | None:
-    """The number itself; 999 belongs to all."""
+    """The number itself; 999 belongs to all, 666 has none that can be told."""
+    if record == 666:
+        raise Unexpected("of the key")
     return None if record == 999 else record
 
 
@@ -52,13 +56,18 @@ def poll(
     return Poll("numbers", partition, messages, loaded_of, seen)
 
 
-def run(*polls: Poll, step_id: str = "") -> tuple[list[Any], list[Any]]:
+NO_LIMIT = FailureLimit(1, 1_000_000)
+
+
+def run(
+    *polls: Poll, step_id: str = "", decoder: Decoder[int] | None = None, limit: FailureLimit = NO_LIMIT
+) -> tuple[list[Any], list[Any]]:
     """What the step makes of the polls: its two streams."""
     oks: list[Any] = []
     errs: list[Any] = []
     flow = Dataflow("test")
     up = op.input("in", flow, TestingSource(polls, batch_size=10))
-    out = decode(step_id or next(step_ids), up, Decoder(number), key)
+    out = decode(step_id or next(step_ids), up, decoder or Decoder(number), key, limit)
     op.output("oks", out.oks, TestingSink(oks))
     op.output("errs", out.errs, TestingSink(errs))
     run_main(flow)
@@ -110,7 +119,7 @@ def test_records_go_to_their_key_groups(polls: list[Poll], expected: list[Any]) 
 
 
 def letter(offset: int, value: str, error: str, why: str, *, partition: int = 0, step: str) -> DeadLetter:
-    return DeadLetter("numbers", partition, offset, offset * 1000, "aw==", value, step, error, why)
+    return DeadLetter("numbers", partition, offset, offset * 1000, "aw==", value, step, error, why, None, None)
 
 
 def test_failures() -> None:
@@ -131,7 +140,7 @@ def test_failures() -> None:
         ),
         (G[2], [letter(50, "IQ==", "InvalidRecord", "no number: !", partition=2, step="numbers")]),
     ]
-    assert all(type(failures) is Failures for _, failures in errs)
+    assert all(type(failures) is DeadLetters for _, failures in errs)
 
 
 def test_a_dead_letter_keeps_the_value_as_it_was() -> None:
@@ -154,7 +163,7 @@ def test_dead_letters_of_an_earlier_run_are_not_written_again(seen: int, written
 def test_only_what_nobody_expected_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     run(poll(b"?", b"break", first=7, partition=2), step_id="logged")
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-        (logging.ERROR, "logged: numbers-2 at 8")
+        (logging.ERROR, "logged: numbers-2-8")
     ]
     [logged] = caplog.records
     assert logged.exc_info is not None
@@ -173,3 +182,65 @@ def test_every_message_is_counted_once() -> None:
         REGISTRY.get_sample_value("decode_records_total", {"step": step_id, "outcome": outcome}) for outcome in outcomes
     ]
     assert counts == [3, 4, 2, 1]
+
+
+def test_a_record_whose_key_cannot_be_told_is_a_dead_letter() -> None:
+    oks, [(_, letters)] = run(poll(b"1", b"666", b"3"))
+    assert oks == [(G[1], [1]), (G[3], [3])]
+    assert [(letter.offset, letter.error, letter.message) for letter in letters] == [(1, "Unexpected", "of the key")]
+
+
+def test_a_poll_that_cannot_be_decoded_at_once_is_decoded_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    def many(_: Sequence[Message]) -> Sequence[int]:
+        raise OverflowError("one of them")
+
+    oks, [(_, letters)] = run(poll(b"1", b"?", b"3"), decoder=Decoder(number, many))
+    assert oks == [(G[1], [1]), (G[3], [3])]
+    assert [letter.offset for letter in letters] == [1]
+    assert len(caplog.records) == 1
+
+
+def test_a_dead_letter_keeps_headers() -> None:
+    sent = message(b"?", b"k", headers=[("__value_schema_id", b"\x01\xff"), ("none", b"")])
+    _, [(_, [letter])] = run(Poll("numbers", 0, [sent]))
+    assert letter.headers == [("__value_schema_id", "Af8="), ("none", "")]
+
+
+@pytest.mark.parametrize(
+    ("polls", "stops"),
+    [
+        pytest.param([poll(b"?", b"?", b"?")], None, id="as many as may"),
+        pytest.param([poll(b"?", b"?", b"?", b"?")], "numbers-0-3", id="one too many"),
+        pytest.param([poll(b"?", b"?"), poll(b"?", b"?", first=2)], "numbers-0-3", id="in two polls"),
+        pytest.param([poll(b"?", b"?", b"?", b"1"), poll(b"?", first=4)], None, id="not in a row"),
+        pytest.param([poll(b"?", b"1", b"?", b"?"), poll(b"?", b"?", first=4)], "numbers-0-5", id="in order"),
+        pytest.param([poll(b"?", b"pass", b"?", b"?", b"?")], None, id="what is passed over has passed"),
+        pytest.param([poll(b"?", b"?", b"?"), poll(loaded_of=1), poll(b"?", first=3)], "numbers-0-3", id="nothing"),
+        pytest.param([poll(b"?", b"?", b"?", b"?", seen=2)], None, id="what an earlier run has written"),
+        pytest.param([poll(b"?", b"!", b"?", b"666")], "numbers-0-2", id="of any kind"),
+    ],
+)
+def test_too_many_dead_letters_stop_the_flow(
+    polls: list[Poll], stops: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    limit = FailureLimit(1, 3)
+    if stops is None:
+        run(*polls, limit=limit)
+        return
+    with pytest.raises(BytewaxRuntimeError) as raised:
+        run(*polls, limit=limit, step_id="limited")
+    cause: BaseException | None = raised.value
+    while cause is not None and not isinstance(cause, TooManyFailures):
+        cause = cause.__cause__
+    line = caplog.messages[-1]
+    assert line == f"limited: {cause}"
+    assert line.startswith("limited: 4 records in a row became dead letters")
+    assert "InvalidRecord (" in line
+    assert f"for example {stops}: no number: ?" in line
+
+
+def test_each_step_has_a_limit_of_its_own_for_all_its_partitions() -> None:
+    limit = FailureLimit(1, 3)
+    run(poll(b"?", b"?"), poll(b"?", partition=1), limit=limit)
+    with pytest.raises(BytewaxRuntimeError):
+        run(poll(b"?", partition=2), limit=limit)

@@ -1,4 +1,5 @@
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import count
 from operator import attrgetter, itemgetter
@@ -520,6 +521,100 @@ def test_the_limit_counts_what_waits_after_a_batch() -> None:
     assert (bench.waiting(), bench.counted()) == ([11], {"late": 2})
 
 
+# What a function of the join raises for.
+
+
+class Bad(Exception):
+    """Of a function that is handed to the join."""
+
+
+def a_bad_join(unmatched: Unmatched = "emit") -> TableJoin[Order, Change, str, int | None, Joined]:
+    """Raises for orders 66 (no key) and 77 (not combined), for the row "bad" and for a version of text."""
+
+    def key(order: Order) -> int:
+        if order.number == 66:
+            raise Bad("no key")
+        return order.customer
+
+    def combine(order: Order, name: str | None) -> Joined:
+        if order.number == 77 or name == "bad":
+            raise Bad("not combined")
+        return order.number, name
+
+    def change(found: Change) -> tuple[int | None, str | None, int | None, Sequence[str]]:
+        if found.name == "worse":
+            raise Bad("no change")
+        return found
+
+    join = an_order_join(GRACE, unmatched, clock=TimeTestingGetter(START).get)
+    return TableJoin(next(step_ids), replace(join, key=key, combine=combine, change=change), None)
+
+
+@pytest.mark.parametrize(
+    ("items", "joined", "failed"),
+    [
+        pytest.param([orders((10, 1), (66, 1), (11, 1))], [(10, "a"), (11, "a")], [Order(66, 1)], id="key"),
+        pytest.param([orders((10, 1), (77, 1), (11, 1))], [(10, "a"), (11, "a")], [Order(77, 1)], id="combine"),
+        pytest.param(
+            [orders((10, 1), (12, 2), (77, 1), (66, 2)), changes((2, "b"))],
+            [(10, "a"), (12, "b")],
+            [Order(77, 1), Order(66, 2)],
+            id="beside one that waits",
+        ),
+        pytest.param(
+            [orders((12, 2), (77, 2), (13, 2)), changes((2, "b"))],
+            [(12, "b"), (13, "b")],
+            [Order(77, 2)],
+            id="combine, after waiting",
+        ),
+        pytest.param(
+            [changes((1, "bad")), orders((10, 1), (11, 3)), changes((3, "c"))],
+            [(11, "c")],
+            [Order(10, 1)],
+            id="a bad row fails its orders",
+        ),
+        pytest.param(
+            [changes((1, "z"), (1, "worse"), (2, "b")), orders((10, 1), (11, 2))],
+            [(10, "z"), (11, "b")],
+            [Change(1, "worse")],
+            id="change",
+        ),
+        pytest.param(
+            [changes((1, "z", 3), (1, "y", "text"), (2, "b")), orders((10, 1), (11, 2))],  # type: ignore[arg-type]
+            [(10, "z"), (11, "b")],
+            [Change(1, "y", "text")],  # type: ignore[arg-type]
+            id="stale",
+        ),
+    ],
+)
+@pytest.mark.parametrize("when", ["before loading", "after loading"])
+def test_what_the_join_raises_for_fails_alone(
+    items: list[Item], joined: list[Joined], failed: list[object], when: str
+) -> None:
+    join = a_bad_join()
+    first = [changes((1, "a"))]
+    given = [*first, *items, loaded()] if when == "before loading" else [*first, loaded(), *items]
+    (out,) = join.on_batch(given)[0]
+    assert (sorted(out.joined), [one.record for one in out.failures]) == (joined, failed)
+    assert {one.error for one in out.failures} <= {"Bad", "TypeError"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "joined", "failed"), [("emit", [(10, None)], [Order(77, 2)]), ("drop", [], []), ("dead-letter", [], [])]
+)
+def test_a_record_that_waited_for_nobody_fails_alone(
+    policy: Unmatched, joined: list[Joined], failed: list[Order]
+) -> None:
+    join = a_bad_join(policy)
+    join.on_batch([loaded(), orders((10, 1), (77, 2))])
+    clock = join._join.clock
+    assert isinstance(clock.__self__, TimeTestingGetter)  # type: ignore[attr-defined]
+    clock.__self__.advance(GRACE)  # type: ignore[attr-defined]
+    emitted = list(join.on_notify()[0])
+    assert [one for out in emitted for one in out.joined] == joined
+    assert [one.record for out in emitted for one in out.failures] == failed
+
+
 # The state.
 
 
@@ -613,6 +708,9 @@ def a_flow(
     out = join_table("join", left, right, an_order_join(grace, unmatched, on_loaded=on_loaded))
     op.output("joined", out.joined, TestingSink(joined))
     op.output("unmatched", out.unmatched, TestingSink(given_up))
+    op.output(
+        "errs", op.map_value("records", out.errs, lambda errs: [one.record for one in errs]), TestingSink(given_up)
+    )
     return flow, joined, given_up
 
 
@@ -688,3 +786,13 @@ def test_what_is_held_survives_a_stop_and_a_crash(tmp_path: Path, end: Callable[
         G[0]: [(11, "b"), (12, "b"), (14, "a"), (15, "b")],
         G[3]: [(13, "c"), (16, "c")],
     }
+
+
+def test_failures_have_a_stream_of_their_own() -> None:
+    flow, joined, apart = a_flow(
+        TestingSource([(G[0], Batch([Order(10, 1), Order([], 1)]))]),  # type: ignore[arg-type]
+        [(G[0], Batch([Change([], "a"), Change(1, "a")])), (G[0], Loaded(0, 1))],  # type: ignore[arg-type]
+    )
+    run_main(flow, epoch_interval=EVERY_BATCH)
+    assert joined == [(G[0], [(10, "a"), ([], "a")])]
+    assert apart == [(G[0], [Change([], "a")])]  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ class Run:
         ]
 
     def template(self) -> Template:
-        stream = {"data_stream": {}} if self.op_type == "create" else {}
+        stream: Any = {"data_stream": {}} if self.op_type == "create" else {}
         return Template(self.target, {"index_patterns": [self.target], "version": 1, "priority": 400, **stream})
 
 

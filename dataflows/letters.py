@@ -1,0 +1,90 @@
+"""The dead letters of what was refused after decoding: by a step, a topic, an index or a bucket.
+
+A letter holds the record as it was read. Here only its place is known by then, so it is read again from Kafka: this is
+rare, and costs nothing where nothing is refused.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+import bytewax.operators as op
+from bytewax.dataflow import Stream
+
+from operators.each import Batches
+from operators.failure import Failure, Failures
+from records.dead_letter import DeadLetter, Refused, of_refused, to_message
+from records.message import Message
+from sinks.kafka import KafkaRecord
+
+Place = tuple[int, int]
+"""Partition and offset."""
+
+_AT_ONCE = 500
+"""Originals in memory at a time."""
+
+
+class Letters:
+    """Makes the messages of dead letters of records of ``topic``.
+
+    Args:
+        topic: The ratings topic.
+        read: The messages that are at these places of it, but of those that are gone.
+    """
+
+    def __init__(self, topic: str, read: Callable[[Iterable[Place]], Mapping[Place, Message]]) -> None:
+        self._topic, self._read = topic, read
+        self._lock = Lock()
+
+    def __call__(self, refused: Sequence[Refused]) -> list[KafkaRecord]:
+        """The messages, in the same order.
+
+        Raises:
+            KafkaException: the originals could not be read.
+        """
+        messages: list[KafkaRecord] = []
+        for begin in range(0, len(refused), _AT_ONCE):
+            some = refused[begin : begin + _AT_ONCE]
+            with self._lock:  # sinks call from threads of their own
+                originals = self._read((one.partition, one.offset) for one in some)
+            messages += (
+                to_message(of_refused(self._topic, one, originals.get((one.partition, one.offset)))) for one in some
+            )
+        return messages
+
+
+def messages(
+    malformed: Batches[DeadLetter], failed: Stream[tuple[str, Failures]], letters: Letters
+) -> Stream[tuple[str, list[KafkaRecord]]]:
+    """The messages of dead letters: of records that were at hand, and of what steps after decoding failed at."""
+    return op.merge(
+        "dead_letter_messages",
+        op.map_value("malformed_messages", malformed, lambda batch: [*map(to_message, batch)]),
+        op.map_value("failed_messages", failed, lambda failures: letters([*map(refused_by_step, failures)])),
+    )
+
+
+def refused_by_step(failure: Failure) -> Refused:
+    """What a step could not process."""
+    record, step, error, reason = failure
+    place = origin(record)
+    # A change of a customer does not carry where it was read: that would cost each of them for what none has done yet.
+    return Refused(*place, step, error, reason if place != NOWHERE else f"{reason}: {record!r}")
+
+
+def refused_records(step: str, destination: str, rejected: Iterable[tuple[Any, str, str]]) -> list[Refused]:
+    """Records that a destination refused, each with the kind of error and the reason."""
+    return [Refused(*origin(record), step, error, reason, None, destination) for record, error, reason in rejected]
+
+
+NOWHERE = (-1, -1, -1)
+
+
+def origin(record: Any) -> tuple[int, int, int]:
+    """Partition, offset and Kafka timestamp (ms) of the rating that a record was made of, or NOWHERE."""
+    if isinstance(record, tuple):  # records.enriched.Encoded
+        return record[3:6]
+    try:
+        return record.source_partition, record.source_offset, record.rating_ts
+    except AttributeError:
+        return NOWHERE
