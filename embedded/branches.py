@@ -58,15 +58,15 @@ class Branches:
         client = self._s3.client()
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=_BUCKET):
             for found in page.get("Contents", []):
-                # Of one folder keys come in the order of their numbers: what is counted lies before the last one.
-                folder, _, name = found["Key"].rpartition("/")
-                if name > self._last_key_counted.get(folder, ""):
-                    self._last_key_counted[folder] = name
+                # A lane's keys in a folder come in the order of their numbers: those counted lie before the last one.
+                lane, _, name = found["Key"].rpartition("-")
+                if name > self._last_key_counted.get(lane, ""):
+                    self._last_key_counted[lane] = name
                     self._objects += 1
                     self._rows += _rows(name, client.get_object(Bucket=_BUCKET, Key=found["Key"])["Body"].read())
         if self._s3.keep_newest(_BUCKET, _KEPT_OBJECTS):
             # A folder is an hour of ratings: none is written to once there are so many objects after it.
-            self._last_key_counted = dict(list(self._last_key_counted.items())[-24:])
+            self._last_key_counted = dict(list(self._last_key_counted.items())[-_KEPT_OBJECTS:])
 
 
 def _rows(name: str, body: bytes) -> int:
