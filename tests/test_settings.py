@@ -281,7 +281,10 @@ def test_a_value_of_another_form(environment: Set, variable: str, text: str, val
             {"ELASTICSEARCH_INDEX": "x", "ELASTICSEARCH_ALERTS_INDEX": "x"},
             "ELASTICSEARCH_ALERTS_INDEX is 'x' and ELASTICSEARCH_INDEX is 'x': they may name",
         ),
-        ({"ELASTICSEARCH_RATINGS_INDEX": "ratings-enriched"}, "ELASTICSEARCH_RATINGS_INDEX is 'ratings-enriched': they may"),
+        (
+            {"ELASTICSEARCH_RATINGS_INDEX": "ratings-enriched"},
+            "ELASTICSEARCH_RATINGS_INDEX is 'ratings-enriched': they may",
+        ),
         ({"S3_KMS_KEY_ID": "hush-hush"}, "S3_KMS_KEY_ID is set, but S3_ENCRYPTION is not aws:kms or aws:kms:dsse"),
         ({"ELASTICSEARCH_API_KEY": "hush-hush\n"}, "ELASTICSEARCH_API_KEY is (not shown), but it must not hold line"),
         ({"ELASTICSEARCH_URL": "https://ada:hush-hush/1@a"}, "ELASTICSEARCH_URL is (not shown), but it must be"),
