@@ -522,6 +522,9 @@ class Settings:
         others = beginning_with(_KAFKA, environ, ending_with_file=_PROPERTIES_OF_FILES) - _NAMES
         settings = given(sorted(_NAMES | others), environ)
         self._variables = {name: setting.variable for name, setting in settings.items()}
+        self._contents = [
+            settings[name].value for name in others if settings[name].variable != name and len(settings[name].value) > 3
+        ]
         try:
             for name, component in _COMPONENTS.items():
                 setattr(self, name, component(**_wanted(component, settings)))
@@ -540,7 +543,12 @@ class Settings:
         self.strangers = strangers(_NAMES, _PREFIXES, [name for name in environ if not name.startswith(_KAFKA)])
 
     def name_files(self, message: str) -> str:
-        """The message with the variables that were set: ``S3_BUCKET_FILE``, where the bucket is read from a file."""
+        """The message with the variables that were set: ``S3_BUCKET_FILE``, where the bucket is read from a file.
+
+        librdkafka quotes what it refuses: what a file holds is not shown.
+        """
+        for content in self._contents:
+            message = message.replace(content, "(not shown)")
         return re.sub(r"\b[A-Z][A-Z0-9_]+\b", lambda word: self._variables.get(word[0], word[0]), message)
 
 

@@ -169,7 +169,8 @@ def test_a_registry_that_refuses_us_stops_the_start(stage: Stage) -> None:
         ({"OUTPUT_FORMAT": "avro"}, "ratings: OUTPUT_FORMAT is 'avro', but SCHEMA_REGISTRY_URL is not set"),
         (
             {"SCHEMA_REGISTRY_URL": "http://127.0.0.1:1", "SCHEMA_REGISTRY_CA": "/nowhere"},
-            "ratings: SCHEMA_REGISTRY_CA is '/nowhere', but Path does not point to a file",
+            "ratings: SCHEMA_REGISTRY_CA is '/nowhere', but it must be a file of certificates in PEM form: "
+            "No such file or directory",
         ),
     ],
 )

@@ -82,6 +82,45 @@ def test_a_start_that_cannot_succeed_ends_with_one_line(tmp_path: Path, variable
     assert "Traceback" not in job.tail()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("KAFKA_NONSENSE", "hush-hush", 'KAFKA_NONSENSE_FILE: No such configuration property: "nonsense"'),
+        ("KAFKA_SECURITY_PROTOCOL", "hush-hush", "KAFKA_SECURITY_PROTOCOL_FILE: "),
+        ("KAFKA_SASL_MECHANISM", "hush-hush", "KAFKA_SASL_MECHANISM_FILE"),
+        ("KAFKA_SSL_KEY_PEM", "hush-hush", "KAFKA_SSL_KEY_PEM_FILE"),
+        ("KAFKA_SASL_PASSWORD", None, "KAFKA_SASL_PASSWORD_FILE names "),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_without_its_content(
+    tmp_path: Path, name: str, content: str | None, line: str
+) -> None:
+    file = tmp_path / "content"
+    if content is not None:
+        file.write_text(content)
+    security = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "PLAIN"}
+    variables = {other: value for other, value in security.items() if other != name}
+    names = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "STARTUP_TIMEOUT_SECONDS": "2", f"{name}_FILE": str(file)}
+    with Job(tmp_path, {**variables, **names}, recovery=False) as job:
+        assert job.wait(30) == [1]
+    last = job.tail().strip().splitlines()[-1]
+    assert last.startswith("ratings: ")
+    assert line in last
+    assert "hush" not in job.tail()
+    assert "Traceback" not in job.tail()
+
+
+def test_a_variable_that_is_no_setting_is_told_in_the_log(tmp_path: Path) -> None:
+    variables = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "STARTUP_TIMEOUT_SECONDS": "1"}
+    others = {"ELASTICSEARCH_URLS": "http://a:1", "USER": "ada", "URL": "http://b:1", "S3_SERVICE_HOST": "10.0.0.1"}
+    with Job(tmp_path, {**variables, **others}, recovery=False) as job:
+        assert job.wait(30) == [1]
+    told = [line for line in job.tail().splitlines() if "is no setting" in line]
+    assert len(told) == 1
+    assert " WARNING " in told[0]
+    assert told[0].endswith("ELASTICSEARCH_URLS is no setting: did you mean ELASTICSEARCH_URL?")
+
+
 def test_a_wrong_password_ends_with_one_line(tmp_path: Path, kafka_runs_here: None) -> None:
     with Kafka(tmp_path / "kafka", sasl_users={"app": "app-secret"}) as kafka:
         login = {
