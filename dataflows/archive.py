@@ -29,6 +29,7 @@ from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)
 
+_INT64 = 1 << 63
 _NO_BUCKET, _ELSEWHERE = 404, {301, 400}
 """HTTP statuses of a bucket that is not there, and of one in another region."""
 
@@ -102,7 +103,7 @@ def reject(ratings_topic: str, dead_letters: Callable[[], KafkaWriter], rejected
                 ratings_topic,
                 rating.source_partition,
                 rating.source_offset,
-                rating.rating_ts,
+                _timestamp(rating.rating_ts),
                 None,
                 None,
                 step="archive",
@@ -113,6 +114,11 @@ def reject(ratings_topic: str, dead_letters: Callable[[], KafkaWriter], rejected
         for rating, error, reason in rejected
     )
     writer.settle()
+
+
+def _timestamp(time: Any) -> int:
+    """The timestamp of a rating of which anything may be wrong; -1 where it has none."""
+    return time if type(time) is int and abs(time) < _INT64 else -1
 
 
 def client(settings: Archive) -> Any:
