@@ -62,7 +62,7 @@ _CODES = {
         "XAmzContentChecksumMismatch XAmzContentSHA256Mismatch"
     ),
     Verdict.RENEW: "ExpiredToken ExpiredTokenException TokenRefreshRequired",
-    Verdict.LOST: "404 InvalidPart NoSuchUpload NotFound",
+    Verdict.LOST: "404 InvalidPart NoSuchKey NoSuchUpload NotFound",
     Verdict.FATAL: (
         "AccessDenied AccessDeniedException AccountProblem AllAccessDisabled AuthorizationHeaderMalformed "
         "DisabledException EntityTooLarge EntityTooSmall Forbidden InvalidAccessKeyId InvalidArgument "

@@ -176,10 +176,11 @@ class Lane(StatefulSinkPartition[Sequence[Any], State]):
             current = self._open.get(place)
             if current is None:
                 try:
-                    current = self._begin(place)
-                except ValueError as error:
+                    key = self._key(place)
+                except Exception as error:
                     self._reject([(record, type(error).__name__, describe(error)) for record in records])
                     return
+                current = self._begin(place, key)
             self._open.move_to_end(place)
             room = max(0, rolling.rows - current.upload.rows)  # the setting may be new
             parts = current.upload.parts
@@ -192,14 +193,15 @@ class Lane(StatefulSinkPartition[Sequence[Any], State]):
             elif current.size >= rolling.bytes:
                 self._seal(current, f"it has {current.size:,} bytes")
 
-    def _begin(self, place: Place) -> Object:
+    def _key(self, place: Place) -> str:
+        self._series = self._series or secrets.token_hex(4)
+        return self._sink.layout.key(place, self._name, f"{self._series}-{self._next:08d}")
+
+    def _begin(self, place: Place, key: str) -> Object:
         sink = self._sink
-        series = self._series or secrets.token_hex(4)
-        key = sink.layout.key(place, self._name, f"{series}-{self._next:08d}")
         if len(self._open) >= sink.rolling.open_objects:
             longest = next(iter(self._open.values()))
             self._seal(longest, f"{len(self._open)} objects are open, and this has waited longest for a row")
-        self._series = series
         self._next += 1
         now = sink.clock()
         upload = Upload(key, bucket=sink.bucket, content_type=sink.format.content_type)

@@ -197,7 +197,10 @@ class Requests:
         """Make a client anew whose credentials have expired; once, however many requests failed with it."""
         with self._renewing:
             if self._client is expired:
-                self._client = self._connect()
+                try:
+                    self._client = self._connect()
+                except Exception as error:  # a file of credentials that is being written
+                    log.warning("no credentials yet: %s", describe(error))
 
     def _advice(self, upload: Upload, error: Exception) -> str:
         advice = ""

@@ -1,5 +1,6 @@
 """The sink: what Bytewax calls, and what the lanes of a process share."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from typing import Any
 from typing_extensions import override
 
 from sinks.lanes import LanedSink, Shared
+from sinks.s3.errors import describe
 from sinks.s3.format import Format
 from sinks.s3.lane import Lane
 from sinks.s3.layout import Layout
@@ -16,6 +18,8 @@ from sinks.s3.poison import Rejection
 from sinks.s3.requests import Requests
 from sinks.s3.state import State
 from sinks.s3.uploads import Uploads
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,11 @@ class S3Sink(LanedSink[Sequence[Any], State]):
 
     @override
     def build_part(self, step_id: str, for_part: str, resume_state: State | None) -> Lane:
-        threads = self._threads.open(lambda: _Threads(self))
+        try:
+            threads = self._threads.open(lambda: _Threads(self))
+        except Exception as error:
+            log.error("%s", describe(error))
+            raise
         return Lane(self, threads.uploads, threads.assembly, for_part, resume_state)
 
     def release(self) -> None:

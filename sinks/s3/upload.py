@@ -157,7 +157,7 @@ class Upload:
         self._parts: list[Here | Stored] = []
         self._asked = set[int]()
         """Numbers of the parts that were handed out for this id."""
-        self._why_gone = self._why_hidden = ""
+        self._why_gone = ""
         self._lock = Lock()
 
     def add(self, data: bytes) -> None:
@@ -295,9 +295,10 @@ class Upload:
         elif self.id is not None:
             self._move(Stage.OPEN)
         elif any(isinstance(part, Stored) for part in self._parts):
-            raise LostUpload(self._describe_loss(answer.why if isinstance(answer, Hidden) else ""))
+            raise LostUpload(self._describe_loss(answer.why if self.sealed and isinstance(answer, Hidden) else ""))
         else:
-            log.warning("the upload of %s is gone, and is begun again: %s", self.key, self._why_gone)
+            if self._why_gone:
+                log.warning("the upload of %s is gone, and is begun again: %s", self.key, self._why_gone)
             self._move(Stage.NEW)
 
     def _move(self, stage: Stage) -> None:

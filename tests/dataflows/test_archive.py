@@ -7,30 +7,43 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ClientError
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from dataflows.archive import SCHEMA, connect
-from embedded.s3 import EmbeddedS3
+from dataflows.archive import SCHEMA, connect, reject
+from embedded.kafka import EmbeddedKafka
+from embedded.s3 import EmbeddedS3, Endpoint
 from records.enriched import EnrichedRating
 from settings import Archive
+from sinks.kafka import KafkaWriter
+from sinks.s3 import Rolling
+from sources.kafka_topics import StartupError
 from tests.dataflows.world import Outputs, Row, World
 from tests.job import Job
 from tests.servers.kafka import Kafka
 from tests.servers.s3 import S3
+from tests.sinks.test_s3_times import TIMES
+from tests.test_docs import example, query
 
 CUSTOMERS = 1000
 
 # `make soak` asks for more of everything.
 RATINGS = int(os.environ.get("ARCHIVE_RATINGS", "30000"))
 KILLS = int(os.environ.get("ARCHIVE_KILLS", "3"))
-VARIANTS = [("parquet", [2]), ("jsonl", [1, 2])]
+VARIANTS = [("parquet", [3, 2, 4]), ("jsonl", [1, 2])]
 if "ARCHIVE_KILLS" in os.environ:
-    VARIANTS += [("parquet", [1]), ("jsonl", [1])]
+    VARIANTS += [("parquet", [2]), ("parquet", [1]), ("jsonl", [1])]
 
 
 @pytest.fixture
@@ -152,10 +165,184 @@ def test_a_start_that_cannot_succeed_ends_with_one_line(
     assert "Traceback" not in job.tail()
 
 
+def test_ratings_whose_timestamps_are_no_dates_stop_nothing(
+    kafka: Kafka, topics: Callable[[str], str], world: World, s3: S3, bucket: str, tmp_path: Path
+) -> None:
+    """Kafka takes them where a topic's limits on timestamps are wide; here they are microseconds, and worse."""
+    ratings = topics("odd-ratings")
+    kafka.create_topic(ratings, partitions=1, message_timestamp_after_max_ms=2**63 - 1)
+    times = [when for when, _, _ in TIMES if when > 0]
+    producer = Producer({"bootstrap.servers": world.bootstrap})
+    for number, when in enumerate(times):
+        value = json.dumps({"rating_id": number, "user_id": 1, "stars": 3, "message": None, "channel": None})
+        producer.produce(ratings, value.encode(), timestamp=when)
+    assert producer.flush(10) == 0
+    variables = {**settings(world, s3, bucket), "RATINGS_TOPIC": ratings}
+    with Job(tmp_path, variables) as job:
+        deadline = time.monotonic() + 60
+        while len(keys(s3, bucket)) < len({date for when, date, _ in TIMES if when > 0}):
+            assert job.running(), job.tail()
+            assert time.monotonic() < deadline, job.tail()
+            time.sleep(0.5)
+        assert set(job.stop()) == {0}, job.tail()
+    found = Counter(key.split("/")[1] for key in keys(s3, bucket))
+    assert found.keys() == {f"dt={date}" for when, date, _ in TIMES if when > 0}
+    client, rows = s3.client(), 0
+    for key in keys(s3, bucket):
+        rows += pq.read_table(io.BytesIO(client.get_object(Bucket=bucket, Key=key)["Body"].read())).num_rows
+    assert rows == len(times)
+
+
+def test_of_several_processes_the_cause_is_in_the_log(world: World, s3: S3, bucket: str, tmp_path: Path) -> None:
+    """Bytewax loses an exception's text there."""
+    with Job(tmp_path, settings(world, s3, bucket, S3_ROLL_SECONDS="1"), processes=2) as job:
+        world.rate(1000, anybody(world))
+        time.sleep(2)
+        client = s3.client()
+        deadline = time.monotonic() + 40
+        while job.running() and time.monotonic() < deadline:
+            with suppress(ClientError):  # it is gone, or was written to meanwhile
+                for key in keys(s3, bucket):
+                    client.delete_object(Bucket=bucket, Key=key)
+                client.delete_bucket(Bucket=bucket)
+            world.rate(20, anybody(world))
+            time.sleep(0.5)
+        assert not job.running()
+    lines = [line for line in job.tail().splitlines() if "ERROR sinks.s3" in line]
+    assert any("NoSuchBucket" in line for line in lines), job.tail()
+
+
 def test_it_needs_a_recovery_store(world: World, s3: S3, bucket: str, tmp_path: Path) -> None:
     with Job(tmp_path, settings(world, s3, bucket), recovery=False) as job:
         assert job.wait(30) == [1]
     assert "ratings: S3_BUCKET needs a recovery store" in job.tail()
+
+
+def answering(head: tuple[int, dict[str, str]], get: tuple[int, str]) -> ThreadingHTTPServer:
+    """Something on a free port that answers HEAD and GET so."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(head[0])
+            for name, value in head[1].items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(get[0])
+            self.end_headers()
+            self.wfile.write(f"<Error><Code>{get[1]}</Code><Message>m</Message></Error>".encode())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    return server
+
+
+@pytest.mark.parametrize(
+    ("head", "get", "says", "starts"),
+    [
+        ((200, {}), (200, ""), "", True),
+        ((403, {}), (403, "AccessDenied"), "s3:ListBucket", True),
+        ((403, {}), (403, "RequestTimeTooSkewed"), "RequestTimeTooSkewed", True),
+        ((503, {}), (503, "SlowDown"), "not there yet", True),
+        ((500, {}), (500, "InternalError"), "not there yet", True),
+        (
+            (403, {}),
+            (403, "SignatureDoesNotMatch"),
+            "S3 denies us the bucket 'archive': .*SignatureDoesNotMatch",
+            False,
+        ),
+        ((403, {}), (403, "InvalidAccessKeyId"), "S3 denies us the bucket 'archive': .*InvalidAccessKeyId", False),
+        ((400, {}), (400, "ExpiredToken"), "S3 denies us the bucket 'archive': .*ExpiredToken", False),
+        ((404, {}), (404, "NoSuchBucket"), "S3_BUCKET is 'archive', but there is no such bucket", False),
+        ((301, {"x-amz-bucket-region": "eu-west-1"}), (200, ""), "is in region eu-west-1: set S3_REGION", False),
+    ],
+)
+def test_what_the_bucket_answers_at_the_start(
+    head: tuple[int, dict[str, str]],
+    get: tuple[int, str],
+    says: str,
+    starts: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = answering(head, get)
+    monkeypatch.setenv("BYTEWAX_RECOVERY_DIRECTORY", "somewhere")
+    for name, value in Endpoint(f"http://127.0.0.1:{server.server_port}").environment.items():
+        monkeypatch.setenv(name, value)
+    settings = Archive(bucket="archive", addressing="path")
+    try:
+        if starts:
+            assert connect(settings, reject=print) is not None
+            assert says in caplog.text
+            assert len(caplog.records) == bool(says)
+        else:
+            with pytest.raises(StartupError, match=says):
+                connect(settings, reject=print)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_rating_that_no_object_can_hold_is_a_dead_letter() -> None:
+    odd = enriched(8, 10)
+    odd.rating_ts = None  # type: ignore[assignment]
+    with EmbeddedKafka() as kafka:
+        kafka.create_topic("dead-letters", 1)
+        config = {"bootstrap.servers": kafka.bootstrap}
+        write = partial(reject, "ratings", partial(KafkaWriter, "dead-letters", config))
+        write([(enriched(7, 10), "UnicodeEncodeError", "no \ud800"), (odd, "TypeError", "no time")])
+        consumer = Consumer({**config, "group.id": "reader"})
+        consumer.assign([TopicPartition("dead-letters", 0, OFFSET_BEGINNING)])
+        messages = consumer.consume(2, 20)
+        consumer.close()
+    letters = {message.key(): json.loads(message.value() or b"") for message in messages}
+    assert letters.keys() == {b"ratings-0-7", b"ratings-0-8"}
+    assert {letter["step"] for letter in letters.values()} == {"archive"}
+    assert [letters[key]["timestamp"] for key in (b"ratings-0-7", b"ratings-0-8")] == [0, -1]
+    assert letters[b"ratings-0-7"]["message"] == "no \\ud800"
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_ratings_without_a_date_are_read_with_the_others(
+    form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the statements of docs/archive.md."""
+    times = [time for time, _, _ in TIMES]
+    monkeypatch.setenv("BYTEWAX_RECOVERY_DIRECTORY", "somewhere")
+    monkeypatch.chdir(tmp_path)
+    with EmbeddedS3() as server:
+        server.create_bucket("archive")
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        sink = connect(Archive(bucket="archive", format=form, max_open_objects=100), reject=print)
+        assert sink is not None
+        lane = replace(sink, rolling=Rolling(seconds=0)).build_part("archive", "0000", None)
+        lane.write_batch([[enriched(number, 10, time) for number, time in enumerate(times)]])
+        while (state := lane.snapshot())["closing"] or state["sealed"]:
+            time.sleep(0.05)
+        lane.close()
+        client = server.client()
+        for found in client.list_objects_v2(Bucket="archive")["Contents"]:
+            path = tmp_path / found["Key"].replace("ratings/", {"parquet": "archive/", "jsonl": "lines/"}[form], 1)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(client.get_object(Bucket="archive", Key=found["Key"])["Body"].read())
+    if form == "jsonl":
+        lines = query(
+            "SELECT dt, rating_ts FROM read_json('lines/*/*/*.jsonl.gz', format = 'newline_delimited', "
+            "hive_partitioning = true)"
+        )
+        assert sorted(lines) == sorted((date, when) for when, date, _ in TIMES)
+        return
+    assert [row[0] for row in query(example("sql"))] == ["2018-06-12", "2100-01-01", "9999-12-31"]
+    unknown = "SELECT count(*), count(rating_ts) FROM 'archive/*/*/*.parquet' WHERE dt = 'unknown'"
+    assert query(unknown) == [(sum(date == "unknown" for _, date, _ in TIMES), 0)]
+    names: dict[str, Any] = {}
+    exec(example("python").replace("<= 2", "<= 4"), names)  # noqa: S102
+    assert len(names["rows"]) == len(TIMES)
 
 
 @pytest.mark.parametrize("message_bytes", [10, 2000], ids=["in one request", "in parts"])
@@ -193,7 +380,7 @@ def test_objects_have_encryption_class_and_tags(message_bytes: int, monkeypatch:
         assert ("-" in head["ETag"]) == (message_bytes == 2000), "S3's mark of an object in parts"
 
 
-def enriched(number: int, message_bytes: int) -> EnrichedRating:
+def enriched(number: int, message_bytes: int, when: int = 0) -> EnrichedRating:
     message = Random(number).randbytes(message_bytes // 2).hex()
     nobody = (None,) * 6
-    return EnrichedRating(number, 7, 4, None, None, "web", message, 0, *nobody, 0, number)
+    return EnrichedRating(number, 7, 4, None, None, "web", message, when, *nobody, 0, number)

@@ -55,12 +55,12 @@ def sink(s3: FakeS3, form: str, rejected: list[Rejection], template: str) -> S3S
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(batches)
-def test_hostile_records_between_good_ones(form: str, template: str, given: list[list[dict[str, Any]]]) -> None:
+def test_hostile_records_between_good_ones(form: str, template: str, odd_batches: list[list[dict[str, Any]]]) -> None:
     s3, rejected = FakeS3(), list[Rejection]()
     output = sink(s3, form, rejected, template)
     lane: Any = output.build_part("step", "0000", None)
     number, good = 0, set[int]()
-    for at, batch in enumerate(given):
+    for at, batch in enumerate(odd_batches):
         records = [rating(number + index, **odd) for index, odd in enumerate(batch)]
         good |= {number + index for index, odd in enumerate(batch) if not odd}
         number += len(batch)
