@@ -16,11 +16,11 @@ from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.each import Batches, each
 from records import dead_letter
 from records.enriched import Encoded, locate
-from records.index_names import END_OF_TIME, IndexNames
+from records.index_names import END_OF_TIME, PRIORITIES, IndexNames
 from records.search import encode_rating, template, with_timestamp
 from settings import Search, Settings
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Limit, Refused, Rejected, Sending, Template
-from sinks.elasticsearch.readiness import Elsewhere, NotYet, Untrusted, prepare
+from sinks.elasticsearch.readiness import Denied, Elsewhere, NotYet, Untrusted, prepare
 from sinks.kafka import KafkaWriter
 from sources.kafka_topics import StartupError
 
@@ -70,7 +70,7 @@ def templates(settings: Search) -> tuple[Template, ...]:
     """The index templates of the branch."""
     data_stream = settings.target == "data-stream"
     return tuple(
-        Template(names.template, template(names, data_stream=data_stream, lifecycle=settings.lifecycle))
+        Template(names.template, template(names, data_stream=data_stream, lifecycle=settings.lifecycle), PRIORITIES)
         for names in map(IndexNames, settings.indices.values())
     )
 
@@ -105,6 +105,9 @@ def connect(
     except Untrusted as error:
         mend = "set ELASTICSEARCH_CA_CERTS to the file of its authority"
         raise StartupError(f"the certificate of {hosts} is not trusted, {mend}: {error}") from None
+    except Denied as error:
+        mend = "see ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD"
+        raise StartupError(f"Elasticsearch at {hosts} refuses us, {mend}: {error}") from None
     except Refused as error:
         raise StartupError(f"Elasticsearch at {hosts} refuses us: {error}") from None
     except NotYet as error:
