@@ -29,7 +29,6 @@ from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)
 
-_INT64 = 1 << 63
 _NO_BUCKET, _ELSEWHERE = 404, {301, 400}
 """HTTP statuses of a bucket that is not there, and of one in another region."""
 

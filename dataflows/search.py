@@ -16,12 +16,12 @@ from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.each import Batches, Oks, each
 from records.dead_letter import Refused
 from records.enriched import Encoded, locate
-from records.index_names import END_OF_TIME, IndexNames
+from records.index_names import END_OF_TIME, PRIORITIES, IndexNames
 from records.search import encode_rating, template, with_timestamp
 from settings import Search, Settings
 from sinks import elasticsearch
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Limit, Rejected, Sending, Template
-from sinks.elasticsearch.readiness import Elsewhere, NotYet, Untrusted, prepare
+from sinks.elasticsearch.readiness import Denied, Elsewhere, NotYet, Untrusted, prepare
 from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def templates(settings: Search) -> tuple[Template, ...]:
     """The index templates of the branch."""
     data_stream = settings.target == "data-stream"
     return tuple(
-        Template(names.template, template(names, data_stream=data_stream, lifecycle=settings.lifecycle))
+        Template(names.template, template(names, data_stream=data_stream, lifecycle=settings.lifecycle), PRIORITIES)
         for names in map(IndexNames, settings.indices.values())
     )
 
@@ -109,6 +109,9 @@ def connect(
     except Untrusted as error:
         mend = "set ELASTICSEARCH_CA_CERTS to the file of its authority"
         raise StartupError(f"the certificate of {hosts} is not trusted, {mend}: {error}") from None
+    except Denied as error:
+        mend = "see ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USERNAME and ELASTICSEARCH_PASSWORD"
+        raise StartupError(f"Elasticsearch at {hosts} refuses us, {mend}: {error}") from None
     except elasticsearch.Refused as error:
         raise StartupError(f"Elasticsearch at {hosts} refuses us: {error}") from None
     except NotYet as error:

@@ -15,6 +15,9 @@ LONGEST = 200
 
 UNKNOWN = "unknown"
 
+PRIORITIES = 4
+"""Of a template's own: so many templates that are as specific may match the same names."""
+
 _DIGITS = "0123456789"
 _CHOICES = {
     "%Y": ("123456789", _DIGITS, _DIGITS, _DIGITS),
@@ -66,10 +69,11 @@ class IndexNames(NamedTuple):
     def priority(self) -> int:
         """The priority of the template: the more specific of two that match a name has the higher one.
 
-        Every second number is left out: the next one is for a template that meets a stranger of the same priority.
+        Digits count for nothing: they may stand where another has a date. The numbers between are left to templates
+        that meet others of the same priority.
         """
         literal = re.sub(r"%.|\d", "", self.pattern)
-        return 200 + 4 * len(literal) + (0 if "%" in self.pattern else 2)
+        return 200 + 2 * PRIORITIES * len(literal) + (0 if "%" in self.pattern else PRIORITIES)
 
     def shapes(self) -> list[Sequence[str]]:
         """Every name that there may be: for each of its places the characters that may stand there."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ REQUEST_SECONDS = 60.0
 """The first bulk into a new index may take seconds on a busy cluster."""
 
 _TOO_LARGE = 413
-_SAME_PRIORITY = "that have the same priority"
+_SAME_PRIORITY = re.compile(r"existing templates \[(.*?)\] with patterns .* that have the same priority", re.DOTALL)
 
 
 class _Serializer(OrjsonSerializer):
@@ -123,6 +124,8 @@ class Template:
     name: str
     body: Mapping[str, Any] = field(hash=False)
     """With a ``version``, a number that rises with every change; and in ``_meta`` the settings that it depends on."""
+    priorities: int = 1
+    """How many there are for it, from that of the body on."""
 
     def __str__(self) -> str:
         """The request that puts it, for Kibana's console, or curl."""
@@ -132,12 +135,13 @@ class Template:
 def put(client: Elasticsearch, template: Template) -> bool:
     """Put a template, unless the cluster has a newer one of that name, or this one made by the same settings.
 
-    Where another template of the same priority matches some of the same names, it is put with the next priority.
+    Where others of the same priority match some of the same names, it gets the next of its ``priorities``.
 
     Returns:
         Whether it was put.
 
     Raises:
+        Refused: others have all of its priorities.
         ApiError, TransportError: as the client.
     """
     found = client.options(ignore_status=404).indices.get_index_template(name=template.name)
@@ -145,17 +149,20 @@ def put(client: Elasticsearch, template: Template) -> bool:
         there, ours = entry["index_template"], template.body
         if _order(there) > _order(ours) or (_order(there), there.get("_meta")) == (_order(ours), ours.get("_meta")):
             return False
-    try:
-        client.indices.put_index_template(name=template.name, **template.body)
-    except BadRequestError as error:
-        if _SAME_PRIORITY not in str(error):
-            raise
-        log.info("index template %s: %s", template.name, describe(error.body.get("error"))[1])
-        client.indices.put_index_template(
-            name=template.name, **{**template.body, "priority": template.body.get("priority", 0) + 1}
-        )
-    log.info("put index template %s, version %d", template.name, template.body["version"])
-    return True
+    first, taken = template.body.get("priority", 0), ""
+    for priority in range(first, first + template.priorities):
+        try:
+            client.indices.put_index_template(name=template.name, **{**template.body, "priority": priority})
+        except BadRequestError as error:
+            rival = _SAME_PRIORITY.search(str(error))
+            if not rival:
+                raise
+            taken = f"{rival[1]} has the same priority {priority} and matches names of the same indices"
+            log.info("index template %s: %s", template.name, taken)
+        else:
+            log.info("put index template %s, version %d", template.name, template.body["version"])
+            return True
+    raise Refused(f"index template {template.name}: {taken}, delete it or give it another priority")
 
 
 def _order(body: Mapping[str, Any]) -> int:

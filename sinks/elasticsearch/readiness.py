@@ -28,6 +28,10 @@ class Untrusted(Refused):
     """The certificate is not one of an authority that we trust."""
 
 
+class Denied(Refused):
+    """Who we are is not known there, or has no right."""
+
+
 class NotYet(Exception):
     """The cluster does not answer, or not yet: it is worth waiting for."""
 
@@ -91,7 +95,7 @@ def _refusal(error: ApiError) -> Exception:
     if status in _PASSING:
         return NotYet(line)
     if status in {401, 403}:
-        return Refused(line)
+        return Denied(line)
     if location := error.meta.headers.get("location"):
         return Elsewhere(f"there is no Elasticsearch there: {status}, go to {location}")
     return Elsewhere(f"there is no Elasticsearch there: {line}")

@@ -37,7 +37,7 @@ class Run:
         ]
 
     def template(self) -> Template:
-        stream: Any = {"data_stream": {}} if self.op_type == "create" else {}
+        stream: dict[str, Any] = {"data_stream": {}} if self.op_type == "create" else {}
         return Template(self.target, {"index_patterns": [self.target], "version": 1, "priority": 400, **stream})
 
 
@@ -111,7 +111,7 @@ def test_a_branch_that_was_off_for_a_while_sends_what_it_had_kept(tmp_path: Path
         inputs.append(("key", documents("i", ids)))
         inputs.append(TestingSource.EOF())
         flow = Dataflow("flow")
-        stream: Stream[tuple[str, list[Document]]] = op.input("in", flow, TestingSource(inputs))
+        stream: Stream[Any] = op.input("in", flow, TestingSource(inputs))
         op.output("out", stream, TestingSink([]))
         if cluster:
             sink = ElasticsearchSink(cluster, rejects, sending=QUICK, keep_unanswered=cluster is NOWHERE)
