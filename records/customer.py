@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from records.added_source import AddedSource
 from records.customer_id import Column, customer_id
 from records.errors import InvalidRecord
 from records.log_position import Source, log_position
@@ -87,36 +88,8 @@ class _Change(_Row, gc=False):
     data_collections: Any = msgspec.UNSET
 
 
-class _Added:
-    """Reads the fields of ``source`` that were added to a flattened row, named with ``source`` or without it.
-
-    Not so ``ts_ms``: without, it is the connector's clock.
-    """
-
-    def __init__(self, with_source: str, without: str) -> None:
-        names = Source.__struct_fields__
-        self.names = [with_source + name for name in names] + [without + name for name in names if name != "ts_ms"]
-        fields = [(f"f{index}", Any, msgspec.field(name=name, default=None)) for index, name in enumerate(self.names)]
-        self._type = msgspec.defstruct("Added", fields, gc=False)
-        wrapped: Any = msgspec.defstruct("Wrapped", [("payload", self._type)], gc=False)
-        self._decode = msgspec.json.Decoder(self._type).decode
-        self._decode_wrapped = msgspec.json.Decoder(wrapped).decode
-        self._with = attrgetter(*(f"f{index}" for index in range(len(names))))
-        self._without = attrgetter(*(f"f{index}" for index in range(len(names), len(self.names))))
-
-    def source(self, raw: bytes | dict[str, Any], *, wrapped: bool) -> Source:
-        """The fields in a row's JSON, or among its fields."""
-        if isinstance(raw, dict):
-            row: Any = msgspec.convert(raw, self._type)
-        elif wrapped:
-            row = self._decode_wrapped(raw).payload
-        else:
-            row = self._decode(raw)
-        clock, *told = self._with(row)
-        return Source(clock, *(b if a is None else a for a, b in zip(told, self._without(row), strict=True)))
-
-
-_ADDED, _BARE, _DOTTED = _Added("__source_", "__"), _Added("source_", ""), _Added("source.", "")
+_ADDED = AddedSource("__source_", "__")
+_BARE, _DOTTED = AddedSource("source_", ""), AddedSource("source.", "")
 
 _decode_value = msgspec.json.Decoder(_Change | None).decode
 _EMPTY = _Row()
@@ -196,9 +169,9 @@ def completed(known: Customer | None, customer: Customer, untold: Sequence[str])
 
 def _record_in(value: bytes, change: _Change | None) -> bytes:
     """The record's part of a value, without Connect's schema, of which the names are not read."""
-    if change is None or change.id is not None or not isinstance(change.payload, _Change):
-        return value
-    return value[max(value.find(b'"payload"'), 0) :] if value.startswith(b'{"schema"') else value
+    if change is not None and change.id is None and isinstance(change.payload, _Change):
+        return value[max(value.find(b'"payload"'), 0) :] if value.startswith(b'{"schema"') else value
+    return value
 
 
 def _regular(fields: dict[str, Any], unavailable: frozenset[str]) -> dict[str, Any]:
@@ -265,11 +238,11 @@ def _position(change: _Change, raw: bytes | dict[str, Any], wrapped: bool) -> by
     if isinstance(change.source, Source):
         return log_position(change.source)
     if change.clock is not None:
-        return log_position(_ADDED.source(raw, wrapped=wrapped))
+        return _ADDED.position(raw, wrapped=wrapped)
     if change.bare_clock is not None:
-        return log_position(_BARE.source(raw, wrapped=wrapped))
+        return _BARE.position(raw, wrapped=wrapped)
     if change.dotted_clock is not None:
-        return log_position(_DOTTED.source(raw, wrapped=wrapped))
+        return _DOTTED.position(raw, wrapped=wrapped)
     return None
 
 

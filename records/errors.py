@@ -73,4 +73,6 @@ def explain(error: msgspec.ValidationError) -> str:
         if mismatch["bound"]:
             return f"{what} must fit into 64 bits"
         return f"{what} must be {_words(mismatch['wanted'])}, not {_words(mismatch['got'])}"
+    if text.startswith("Number out of range"):
+        return "a number is out of range: it must fit into 64 bits"
     return text

@@ -31,6 +31,10 @@ class Names:
             return False
         return any(not name.islower() for name in self._find(value))
 
+    def __contains__(self, name: str) -> bool:
+        """Whether a name is one of them, in any case."""
+        return name.lower() in self._names
+
     def lowered(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields by their names in lower case.
 

@@ -86,7 +86,7 @@ def plain(document: Any, names: Names) -> dict[str, Any] | None:
     if not isinstance(document, dict):
         raise InvalidRecord(f"the record must be an object, not {_name(document)}")
     try:
-        return names.lowered({name: _plain(field, names) for name, field in document.items()})
+        return _fields(document, names)
     except RecursionError as error:
         raise malformed(b"", error) from None
 
@@ -139,6 +139,11 @@ def _payload(document: Any) -> Any:
     return document
 
 
+def _fields(row: dict[str, Any], names: Names) -> dict[str, Any]:
+    """A row's fields by their names in lower case; what is in those that are not read stays as it is."""
+    return names.lowered({name: _plain(field, names) if name in names else field for name, field in row.items()})
+
+
 def _plain(field: Any, names: Names) -> Any:
     """Take an Avro union's wrapping off, and bring nested rows' names to lower case."""
     if not isinstance(field, dict):
@@ -147,7 +152,7 @@ def _plain(field: Any, names: Names) -> Any:
         ((branch, inner),) = field.items()
         if branch in _AVRO_PRIMITIVES or "." in branch:  # a record's branch is its full name
             return _plain(inner, names)
-    return names.lowered({name: _plain(inner, names) for name, inner in field.items()})
+    return _fields(field, names)
 
 
 def _name(document: object) -> str:

@@ -13,7 +13,7 @@ from embedded.generate.avro import encoder
 from records import customer, rating
 from records.customer import Customer
 from records.decoder import ALONE, Decoder
-from records.errors import DecodeError
+from records.errors import DecodeError, InvalidRecord
 from records.message import Message
 from records.rating import Rating
 from schemas.cache import Schemas
@@ -210,6 +210,14 @@ def test_fields_of_mixed_case(double: RegistryDouble, schemas: Schemas) -> None:
     assert (found.rating_id, found.user_id, found.stars) == (1, 7, 2)
     twins = decoded(decoder(schemas), message(avro(double, {**kinds, "stars": "int"}, {**values, "stars": 3})))
     assert twins == "InvalidRecord: fields Stars and stars differ in case alone"
+
+
+def test_a_row_of_other_columns_is_nobody(double: RegistryDouble) -> None:
+    customers = of_customers("auto", Schemas(Registry(double.url), customer.FIELDS))
+    value = avro(double, {"id": "long", "vorname": "string"}, {"id": 1, "vorname": "Rica"}, "other-value")
+    with pytest.raises(InvalidRecord, match=r"none of the columns .*; it has id, vorname; .* \(subject other-value\)"):
+        customers.one(message(value))
+    assert customers.many([message(value)]) == [ALONE]
 
 
 @pytest.mark.parametrize("many", [1, 600])
