@@ -201,7 +201,8 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
     def _match(self, records: list[L], out: _Out) -> None:
         join, append = self._join, out.joined.append
         combine, already = join.combine, len(out.joined)
-        unknown: list[L] | None = []
+        unknown: list[L] = []
+        apart: list[L] = []
         try:
             for record, row in zip(records, map(self._table.get, map(join.key, records)), strict=True):
                 if row is None:
@@ -210,9 +211,9 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
                     append(combine(record, row))
         except Exception:  # one of the records is to blame
             del out.joined[already:]
-            unknown = None
-        if unknown is None:
-            unknown = self._match_one_by_one(records, out)
+            apart = records
+        if apart:
+            unknown = self._match_one_by_one(apart, out)
         self._matched.inc(len(out.joined) - already)
         if unknown:
             self._hold(unknown)
