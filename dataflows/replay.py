@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import KafkaException
 
 from dataflows import runtime
 from dataflows.resend import Memory, Place, Reader, ReplayError, Sender, partitions_of
 from records.dead_letter import DeadLetter, NotKept, Original, from_message, original
+from records.message import Message
 from settings import Settings, SettingsError
 from sources.kafka_topics import StartupError, Topics, name_variable
 
