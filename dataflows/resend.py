@@ -161,7 +161,8 @@ class Memory:
             ReplayError: the cluster refuses.
         """
         topic = NewTopic(self.topic, 1, -1, config={"cleanup.policy": "compact"})
-        (created,) = AdminClient(dict(self._config)).create_topics([topic], operation_timeout=10).values()
+        admin = AdminClient(dict(self._config))  # its requests end with it
+        (created,) = admin.create_topics([topic], operation_timeout=10).values()
         try:
             created.result(15)
         except KafkaException as error:
@@ -290,7 +291,8 @@ def partitions_of(topics: Collection[str], config: Mapping[str, Any]) -> dict[st
 def _topic_id(topic: str, config: Mapping[str, Any]) -> str:
     """The topic's id; empty where the brokers do not tell."""
     try:
-        described = AdminClient(dict(config)).describe_topics(TopicCollection([topic]), request_timeout=10)
+        admin = AdminClient(dict(config))
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=10)
         return str(described[topic].result(15).topic_id)
     except Exception as error:  # of old brokers, or without the right to ask
         log.debug("%s: its id is not known: %s", topic, error)
