@@ -319,11 +319,14 @@ def _ask(request: Callable[[], T]) -> T:
 def _one_line() -> Iterator[None]:
     try:
         yield
-    except KafkaException as error:
-        trouble = error.args[0]
-        if trouble.code() in _FENCED:
+    except (KafkaException, SystemError) as error:
+        # librdkafka's client sets the exception of a fatal error, and may call back all the same: a SystemError.
+        trouble = error if isinstance(error, KafkaException) else error.__cause__
+        if not isinstance(trouble, KafkaException):
+            raise
+        if trouble.args[0].code() in _FENCED:
             raise ReplayError("another replay was started, and goes on from here") from None
-        raise ReplayError(f"Kafka does not take a transaction: {trouble.str()}") from None
+        raise ReplayError(f"Kafka does not take a transaction: {trouble.args[0].str()}") from None
 
 
 def _again(step: Callable[[], None]) -> None:
