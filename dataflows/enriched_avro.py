@@ -2,32 +2,41 @@
 
 import json
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any
 
+from fastavro import parse_schema, schemaless_reader
+
 from records.enriched import Encoded, EnrichedRating
+from schemas.wire import FRAME_BYTES
 from schemas.writer import AvroWriter
 
 _TEXT = {"channel", "message", "first_name", "last_name", "full_name", "email", "club_status", "region"}
 _NEEDED = {"rating_id", "user_id", "rating_ts", "source_partition", "source_offset"}
 
 
-def _field(name: str) -> dict[str, Any]:
+def _field(name: str, timestamp: Any) -> dict[str, Any]:
     if name == "rating_ts":
-        return {"name": name, "type": {"type": "long", "logicalType": "timestamp-millis"}}
+        return {"name": name, "type": timestamp}
     kind = "string" if name in _TEXT else "long"
     return {"name": name, "type": kind} if name in _NEEDED else {"name": name, "type": ["null", kind], "default": None}
 
 
-SCHEMA = json.dumps(
-    {
+def _schema(timestamp: Any) -> dict[str, Any]:
+    return {
         "type": "record",
         "name": "EnrichedRating",
         "namespace": "ratings",
         "doc": "A rating with its customer.",
-        "fields": [_field(name) for name in EnrichedRating.__struct_fields__],
+        "fields": [_field(name, timestamp) for name in EnrichedRating.__struct_fields__],
     }
-)
+
+
+SCHEMA = json.dumps(_schema({"type": "long", "logicalType": "timestamp-millis"}))
 """The fields are those of the JSON; rating_ts is a timestamp, what may be null has null as its default."""
+
+# Read with it, a timestamp is a number: not every one that Kafka holds is a date of Python's.
+_PLAIN_SCHEMA = parse_schema(_schema("long"))
 
 
 class EnrichedAvro:
@@ -54,5 +63,5 @@ class EnrichedAvro:
 
     def locate(self, value: bytes) -> tuple[int, int, int]:
         """Partition, offset and timestamp (ms) of the rating that an encoded one came from."""
-        fields = self._writer.read(value)
-        return fields["source_partition"], fields["source_offset"], round(fields["rating_ts"].timestamp() * 1000)
+        fields: Any = schemaless_reader(BytesIO(value[FRAME_BYTES:]), _PLAIN_SCHEMA, None)
+        return fields["source_partition"], fields["source_offset"], fields["rating_ts"]

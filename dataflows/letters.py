@@ -85,6 +85,7 @@ def origin(record: Any) -> tuple[int, int, int]:
     if isinstance(record, tuple):  # records.enriched.Encoded
         return record[3:6]
     try:
-        return record.source_partition, record.source_offset, record.rating_ts
+        partition, offset, time = record.source_partition, record.source_offset, record.rating_ts
     except AttributeError:
         return NOWHERE
+    return partition, offset, time if type(time) is int else -1  # anything may be wrong with what is refused

@@ -212,6 +212,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         join, append = self._join, out.joined.append
         combine, already = join.combine, len(out.joined)
         unknown: list[L] = []
+        apart: list[L] = []
         try:
             for record, row in zip(records, map(self._table.get, map(join.key, records)), strict=True):
                 if row is None:
@@ -220,7 +221,9 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
                     append(combine(record, row))
         except Exception:  # one of the records is to blame
             del out.joined[already:]
-            unknown = self._match_one_by_one(records, out)
+            apart = records
+        if apart:
+            unknown = self._match_one_by_one(apart, out)
         self._matched.inc(len(out.joined) - already)
         if unknown:
             self._hold(unknown)

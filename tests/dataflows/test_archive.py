@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
@@ -19,14 +18,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
-from dataflows.archive import SCHEMA, connect, reject
-from embedded.kafka import EmbeddedKafka
+from dataflows.archive import SCHEMA, connect
+from dataflows.letters import Letters, refused_records
 from embedded.s3 import EmbeddedS3, Endpoint
 from records.enriched import EnrichedRating
 from settings import Archive
-from sinks.kafka import KafkaWriter
 from sinks.s3 import Rolling
 from sources.kafka_topics import StartupError
 from tests.dataflows.world import Outputs, Row, World
@@ -276,12 +274,12 @@ def test_what_the_bucket_answers_at_the_start(
     settings = Archive(bucket="archive", addressing="path")
     try:
         if starts:
-            assert connect(settings, reject=print) is not None
+            assert connect(settings, bury=print) is not None
             assert says in caplog.text
             assert len(caplog.records) == bool(says)
         else:
             with pytest.raises(StartupError, match=says):
-                connect(settings, reject=print)
+                connect(settings, bury=print)
     finally:
         server.shutdown()
         server.server_close()
@@ -290,20 +288,13 @@ def test_what_the_bucket_answers_at_the_start(
 def test_a_rating_that_no_object_can_hold_is_a_dead_letter() -> None:
     odd = enriched(8, 10)
     odd.rating_ts = None  # type: ignore[assignment]
-    with EmbeddedKafka() as kafka:
-        kafka.create_topic("dead-letters", 1)
-        config = {"bootstrap.servers": kafka.bootstrap}
-        write = partial(reject, "ratings", partial(KafkaWriter, "dead-letters", config))
-        write([(enriched(7, 10), "UnicodeEncodeError", "no \ud800"), (odd, "TypeError", "no time")])
-        consumer = Consumer({**config, "group.id": "reader"})
-        consumer.assign([TopicPartition("dead-letters", 0, OFFSET_BEGINNING)])
-        messages = consumer.consume(2, 20)
-        consumer.close()
-    letters = {message.key(): json.loads(message.value() or b"") for message in messages}
-    assert letters.keys() == {b"ratings-0-7", b"ratings-0-8"}
-    assert {letter["step"] for letter in letters.values()} == {"archive"}
-    assert [letters[key]["timestamp"] for key in (b"ratings-0-7", b"ratings-0-8")] == [0, -1]
-    assert letters[b"ratings-0-7"]["message"] == "no \\ud800"
+    rejected = [(enriched(7, 10), "UnicodeEncodeError", "no \ud800"), (odd, "TypeError", "no time")]
+    written = Letters("ratings", lambda _: {})(refused_records("archive", "bucket", rejected))
+    letters = {key: json.loads(value) for key, value, *_ in written}
+    assert letters.keys() == {"ratings-0-7", "ratings-0-8"}
+    assert {(letter["step"], letter["destination"]) for letter in letters.values()} == {("archive", "bucket")}
+    assert [letters[key]["timestamp"] for key in ("ratings-0-7", "ratings-0-8")] == [0, -1]
+    assert letters["ratings-0-7"]["message"].startswith("no ")
 
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl"])
@@ -318,7 +309,7 @@ def test_ratings_without_a_date_are_read_with_the_others(
         server.create_bucket("archive")
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        sink = connect(Archive(bucket="archive", format=form, max_open_objects=100), reject=print)
+        sink = connect(Archive(bucket="archive", format=form, max_open_objects=100), bury=print)
         assert sink is not None
         lane = replace(sink, rolling=Rolling(seconds=0)).build_part("archive", "0000", None)
         lane.write_batch([[enriched(number, 10, time) for number, time in enumerate(times)]])

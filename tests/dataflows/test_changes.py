@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka.cimpl import NewPartitions
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 from fastavro import parse_schema, schemaless_reader

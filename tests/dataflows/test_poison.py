@@ -21,6 +21,7 @@ from dataflows.ports import Ports
 from dataflows.ratings import build
 from records.customer import Customer, CustomerChange
 from records.decoder import Decoder
+from records.enriched import encode, enrich, locate
 from records.message import Message, Poll
 from records.rating import Rating
 from settings import Settings
@@ -198,3 +199,11 @@ def test_all_kinds(workers: int) -> None:
 @given(st.lists(st.lists(st.sampled_from((good, good, *KINDS)), max_size=40), min_size=1, max_size=4), st.booleans())
 def test_good_ratings_go_on_and_each_bad_one_is_a_dead_letter(kinds: list[list[Any]], avro: bool) -> None:
     check(kinds, avro=avro)
+
+
+@pytest.mark.parametrize("timestamp", [-1, 0, 1_528_800_546_808, 1_795_737_862_957_000, -(2**63), 2**63 - 1])
+def test_an_enriched_rating_tells_where_it_was_read_whatever_its_timestamp(timestamp: int) -> None:
+    rating = Rating(1, 2, rating_ts=timestamp, source_partition=3, source_offset=4)
+    avro = EnrichedAvro(1)
+    ((_, in_avro, *_),) = avro.encode([enrich(rating, None)])
+    assert avro.locate(in_avro) == locate(encode(enrich(rating, None))[1]) == (3, 4, timestamp)

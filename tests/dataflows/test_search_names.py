@@ -9,12 +9,12 @@ from elasticsearch import Elasticsearch as Client
 from prometheus_client import REGISTRY
 
 from dataflows import search
+from records.dead_letter import Refused
 from records.enriched import Alert, EnrichedRating, encode
 from records.index_names import END_OF_TIME, IndexNames
 from records.search import TEMPLATE_VERSION, template
 from settings import Search
 from sinks.elasticsearch import ElasticsearchSink
-from sinks.kafka import KafkaWriter
 from sources.kafka_topics import StartupError
 from tests.job import ROOT
 from tests.servers.elasticsearch import Elasticsearch
@@ -33,10 +33,10 @@ def client(elasticsearch: Elasticsearch) -> Iterator[Client]:
 
 
 def connect(elasticsearch: Elasticsearch, settings: dict[str, Any]) -> ElasticsearchSink:
-    def no_dead_letters() -> KafkaWriter:
-        raise AssertionError("a document was rejected")
+    def no_dead_letters(refused: list[Refused]) -> None:
+        raise AssertionError(f"documents were rejected: {refused}")
 
-    sink = search.connect(Search(hosts=[elasticsearch.url], **settings), "ratings", no_dead_letters)
+    sink = search.connect(Search(hosts=[elasticsearch.url], **settings), no_dead_letters)
     assert sink
     return sink
 

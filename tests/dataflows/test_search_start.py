@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dataflows import search
+from records.dead_letter import Refused
 from settings import Search
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused
-from sinks.kafka import KafkaWriter
 from sources.kafka_topics import StartupError
 from tests.sinks.answers import ELASTICSEARCH, Answer, Answers
 from tests.sinks.test_elasticsearch import QUICK, Rejects
@@ -75,10 +75,10 @@ NOT_YET: dict[str, Answer] = {
 
 
 def connect(url: str, **more: Any) -> ElasticsearchSink:
-    def no_dead_letters() -> KafkaWriter:
-        raise NotImplementedError
+    def no_dead_letters(refused: list[Refused]) -> None:
+        raise AssertionError(f"documents were rejected: {refused}")
 
-    sink = search.connect(Search(hosts=[url], **more), "ratings", no_dead_letters)
+    sink = search.connect(Search(hosts=[url], **more), no_dead_letters)
     assert sink
     return sink
 
