@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dataflows import search
-from records.dead_letter import Refused
+from records import dead_letter
 from settings import Search
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused
 from sources.kafka_topics import StartupError
@@ -75,7 +75,7 @@ NOT_YET: dict[str, Answer] = {
 
 
 def connect(url: str, **more: Any) -> ElasticsearchSink:
-    def no_dead_letters(refused: list[Refused]) -> None:
+    def no_dead_letters(refused: list[dead_letter.Refused]) -> None:
         raise AssertionError(f"documents were rejected: {refused}")
 
     sink = search.connect(Search(hosts=[url], **more), no_dead_letters)
