@@ -6,7 +6,7 @@ The forms of a key: ``{"id":1}``, the same with schema and payload or with capit
 import msgspec
 
 from records import frames
-from records.errors import DecodeError, InvalidRecord
+from records.errors import InvalidRecord
 from records.message import Message
 from records.names import Names
 from records.numbers import whole_id
@@ -51,9 +51,13 @@ def _of_key(key: bytes) -> Column:
         if framed is None:
             return key[:80].decode(errors="replace")
         try:
-            return _of_key(framed)
-        except (DecodeError, RecursionError):
-            return None
+            msgspec.json.decode(framed)
+        except (ValueError, RecursionError):
+            raise InvalidRecord(
+                "the key is Avro or Protobuf in a schema registry's frame, and JSON is read here: "
+                "is SCHEMA_REGISTRY_URL set, and the topic's format auto or avro?"
+            ) from None
+        return _of_key(framed)
     if isinstance(found, _Key) and found.payload is not None:
         found = found.payload
     column = found.id if isinstance(found, _Key) else found
@@ -63,9 +67,9 @@ def _of_key(key: bytes) -> Column:
 def _unusual(key: bytes) -> Column:
     try:
         column = (plain(msgspec.json.decode(key), _NAMES) or {}).get("id")
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InvalidRecord) and "case" in str(error):
-            raise
+    except InvalidRecord as error:
+        raise InvalidRecord(f"the key has no customer id: {error}") from None
+    except (ValueError, RecursionError):
         column = None
     if isinstance(column, dict | str | float):
         return whole_id(_WHAT, column)
