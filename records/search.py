@@ -48,7 +48,8 @@ def template(names: IndexNames, *, data_stream: bool = False, lifecycle: str | N
         "index_patterns": names.matching(data_stream=data_stream),
         "priority": names.priority,
         "version": TEMPLATE_VERSION,
-        "_meta": {"managed_by": "ratings-enrichment", "data_stream": data_stream, "lifecycle": lifecycle},
+        # No null in it: Elasticsearch then fails to make data streams, with a null_pointer_exception.
+        "_meta": {"managed_by": "ratings-enrichment", "data_stream": data_stream, "lifecycle": lifecycle or "none"},
         **({"data_stream": {}} if data_stream else {}),
         "template": {"settings": settings, "mappings": {"dynamic": False, "properties": _PROPERTIES}},
     }

@@ -171,3 +171,26 @@ def test_an_absent_elasticsearch_holds_nothing_up(
     server.start()
     with job:
         check(world, server, outputs, job)
+
+
+def test_an_index_that_is_closed_for_a_while_has_every_rating_once_it_is_open(
+    world: World, server: Elasticsearch, outputs: Outputs, tmp_path: Path
+) -> None:
+    with Job(tmp_path, settings(world, server.url)) as job, Client(server.url, request_timeout=60) as client:
+        world.rate(2000, anybody(world))
+        wait_until(lambda: count(client, "ratings-enriched") > 0, job)
+        client.indices.close(index="ratings-enriched")
+        world.rate(2000, anybody(world))
+        outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running, deadline=30)
+        line = "documents wait for Elasticsearch, the first for ratings-enriched: 400 index_closed_exception: closed"
+        wait_until(lambda: line in job.tail(), job)
+        client.indices.open(index="ratings-enriched")
+        check(world, server, outputs, job)
+
+
+def wait_until(done: Callable[[], bool], job: Job, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, job.tail()
+        assert job.running(), job.tail()
+        time.sleep(0.1)

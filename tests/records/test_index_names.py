@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -134,3 +135,23 @@ def test_a_dates_digits_are_those_of_the_calendar(pattern: str, timestamp: int) 
 def test_the_settings_refuse_the_same_index_twice() -> None:
     with pytest.raises(ValueError, match="ELASTICSEARCH_ALERTS_INDEX is 'x-%Y' and ELASTICSEARCH_INDEX is 'x-2026'"):
         Search(index="x-2026", alerts_index="x-%Y")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"index": "x" * 201}, "String should match pattern"),
+        ({"index": "%Y%m%d" * 30}, "at most 200 characters"),
+        ({"index": "x-" + "%Y." * 30}, "at most 200 characters"),
+        ({"index": "x" * 200}, None),
+        ({"versioned": True, "target": "data-stream"}, "ELASTICSEARCH_VERSIONED is true, but a data stream"),
+    ],
+)
+def test_what_elasticsearch_would_refuse_later_is_refused_by_the_settings(
+    settings: dict[str, Any], says: str | None
+) -> None:
+    if says is None:
+        Search(**settings)
+    else:
+        with pytest.raises(ValueError, match=says):
+            Search(**settings)
