@@ -8,6 +8,7 @@ does not want to read is taken from the consumer, and given back at the same off
 """
 
 import logging
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
@@ -31,11 +32,14 @@ MAX_MESSAGES = 1_000
 """A poll's messages at most: some milliseconds of work for the flow behind it, which finds them in the processor's
 caches. (With 4,000 the job with the archive branch took more time: it is the last to touch a record.)"""
 
-_MAX_WAITING = 4 * MAX_MESSAGES
-"""So many messages wait in all inboxes: enough that a partition that sleeps holds up nobody."""
+_MAX_WAITING = 2 * MAX_MESSAGES
+"""So many messages wait in all inboxes, while their partitions sleep. (With five times as many, reading them takes a
+tenth more CPU.)"""
 _MESSAGE_BYTES = 512
 """What librdkafka needs for a message beside its bytes, at most."""
 _REQUEST_SECONDS = 30.0
+_REPORT_SECONDS = 10.0
+_CLOSE_SECONDS = 10.0
 
 _COORDINATOR_MOVES = frozenset(
     {
@@ -79,6 +83,7 @@ class Reader:
             }
         )
         self._inboxes: dict[int, Inbox] = {}
+        self._told: dict[int, float] = {}  # when, by error code
         self._committed: dict[int, Position | None] = {}
         self._max_bytes = max_bytes // 4
         self._waiting = self._waiting_bytes = 0
@@ -94,7 +99,7 @@ class Reader:
         """The inbox of the partition is closed; with the last one the reader is."""
         del self._inboxes[partition]
         if not self._inboxes:
-            self._consumer.close()
+            self._close_consumer()
             self.watch.close()
             self._on_close()
 
@@ -159,9 +164,20 @@ class Reader:
         self._waiting_bytes += size
 
     def tell(self, error: KafkaError) -> None:
-        """Count and log an error that librdkafka goes on from."""
+        """Count an error that librdkafka goes on from, and log it, the same one at most every ten seconds."""
         _errors.labels(self.topic).inc()
-        log.warning("%s: %s", self.topic, error.str())
+        now = time.monotonic()
+        if now >= self._told.get(error.code(), -_REPORT_SECONDS) + _REPORT_SECONDS:
+            self._told[error.code()] = now
+            log.warning("%s: %s", self.topic, error.str())
+
+    def _close_consumer(self) -> None:
+        # It tries to commit until the brokers answer, for 45 s if they do not.
+        closing = threading.Thread(target=self._consumer.close, daemon=True)
+        closing.start()
+        closing.join(_CLOSE_SECONDS)
+        if closing.is_alive():
+            log.warning("%s: the consumer is left as it is: it did not close in %.0f s", self.topic, _CLOSE_SECONDS)
 
     def _distribute(self, partition: int | None, messages: list[confluent_kafka.Message]) -> None:
         inbox = self._inboxes.get(partition)  # type: ignore[arg-type]
