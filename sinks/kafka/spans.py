@@ -12,6 +12,8 @@ runs that may come again; the end offset of each partition. What the lane writes
 VERSION = 1
 
 _MAX_SPANS = 8
+_GAP = 10_000
+"""So many messages between two spans are read as well: that is faster than to begin at a second place."""
 
 
 def is_state_of(topic: str, state: object) -> bool:
@@ -39,7 +41,7 @@ def between(starts: Sequence[int], ends: Sequence[int]) -> list[Span]:
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
-    """Join spans that overlap or touch, and leave out those that are empty.
+    """Join spans that overlap or have little between them, and leave out those that are empty.
 
     The last 8 of a partition are kept: of 8 starts, each after a crash, in each of which messages did not come again.
     """
@@ -48,7 +50,7 @@ def merge(spans: Iterable[Span]) -> list[Span]:
         if start >= end:
             continue
         before = merged.setdefault(partition, [])
-        if before and start <= before[-1][2]:
+        if before and start <= before[-1][2] + _GAP:
             before[-1] = partition, before[-1][1], max(before[-1][2], end)
         else:
             before.append((partition, start, end))

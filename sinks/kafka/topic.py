@@ -97,6 +97,7 @@ class Topic:
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_uncommitted",
+                "fetch.wait.max.ms": 10,
                 "queued.max.messages.kbytes": 32_768,
                 "fetch.queue.backoff.ms": 10,
             }
@@ -115,7 +116,7 @@ class Topic:
         count, began = 0, time.monotonic()
         deadline, report = began + seconds, began + _REPORT_SECONDS
         while ends:
-            polled = consumer.consume(_MESSAGES, 0.1)
+            polled = consumer.consume(_MESSAGES, 0.02)
             now = time.monotonic()
             if polled:
                 deadline = now + seconds

@@ -1,21 +1,33 @@
 """The main job on a real Kafka: its outputs, record by record, against a model of what was written."""
 
+import io
+import json
 import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fastavro
 import pytest
 
-from tests.dataflows.world import Outputs, World
+from dataflows.enriched_avro import SCHEMA
+from tests.dataflows.world import Outputs, Row, World
 from tests.job import Job
+from tests.schemas.double import RegistryDouble
 from tests.servers.kafka import Kafka
 
 CUSTOMERS, RATINGS = 20_000, int(os.environ.get("WORLD_RATINGS", "100000"))
 NOBODY = range(-1, 1)
 LATE = range(100_001, 100_201)
 GRACE = 15
+AVRO = fastavro.parse_schema(json.loads(SCHEMA))
+
+# `make soak` asks for more of everything.
+KILLS, KILLS_RATINGS = int(os.environ.get("KILLS", "10")), int(os.environ.get("KILLS_RATINGS", "40000"))
+VARIANTS: list[tuple[str, list[int], bool]] = [("json", [1], False), ("avro", [2, 1, 3], False)]
+if "KILLS" in os.environ:
+    VARIANTS = [(form, processes, True) for form in ("json", "avro") for processes in ([1], [2], [1, 2, 3])]
 
 
 @pytest.fixture
@@ -30,6 +42,12 @@ def world(kafka: Kafka, topics: Callable[[str], str]) -> World:
     world = World(kafka.bootstrap, names, random.Random(7))
     world.change_customers(range(1, CUSTOMERS + 1), changes=10_000)
     return world
+
+
+@pytest.fixture
+def registry() -> Iterator[RegistryDouble]:
+    with RegistryDouble() as double:
+        yield double
 
 
 @pytest.fixture
@@ -94,17 +112,79 @@ def test_outputs_equal_the_model_across_a_stop_and_a_start(world: World, outputs
     world.check(outputs)
 
 
-def test_ten_kills_lose_nothing(world: World, outputs: Outputs, tmp_path: Path) -> None:
-    job = Job(tmp_path, settings(world))
-    world.rate(RATINGS // 2, anybody(world))
-    for _ in range(10):
-        with job:
-            world.rate(RATINGS // 20, anybody(world))
-            time.sleep(world.random.uniform(0.5, 4))
+@pytest.mark.parametrize(("form", "processes", "branches"), VARIANTS)
+def test_kills_leave_everything_once(
+    world: World,
+    registry: RegistryDouble,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    form: str,
+    processes: list[int],
+    branches: bool,
+) -> None:
+    """Killed at the worst moments, and at any others; the number of processes changes from one start to the next."""
+    variables = settings(world)
+    if form == "avro":
+        variables |= {"OUTPUT_FORMAT": "avro", "SCHEMA_REGISTRY_URL": registry.url}
+    if branches:
+        world.too_many_stars = 0.01
+        variables |= with_branches(request, world)
+    outputs = Outputs(world, from_avro if form == "avro" else json.loads)
+    moments = [in_the_first_epoch, after_the_first_outputs, while_starting, while_starting, later]
+    moments += [world.random.choice([after_the_first_outputs, while_starting, later, later]) for _ in range(KILLS)]
+    world.rate(RATINGS // 10, anybody(world))
+    for number in range(KILLS):
+        count = processes[number % len(processes)]
+        with Job(tmp_path, variables, processes=count) as job:
+            world.rate(KILLS_RATINGS // KILLS, anybody(world))
+            moments[number](world, outputs)
             assert job.running(), job.tail()
             job.kill()
-    with job:
+    with Job(tmp_path, variables, processes=processes[0]) as job:
         finish(world, outputs, job)
-        assert job.stop() == [0], job.tail()
-    duplicates = world.check(outputs, duplicates=True)
-    print(f"after ten kills: {dict(duplicates)} duplicates of {len(world.ratings)} ratings")
+        time.sleep(3)  # for what would come twice
+        assert job.stop() == [0] * processes[0], job.tail()
+    world.check(outputs)
+    outputs.close()
+    print(f"after {KILLS} kills: {len(world.ratings)} ratings once")
+
+
+def in_the_first_epoch(world: World, outputs: Outputs) -> None:
+    time.sleep(world.random.uniform(0.8, 2))
+
+
+def while_starting(world: World, outputs: Outputs) -> None:
+    time.sleep(world.random.uniform(0, 2))
+
+
+def after_the_first_outputs(world: World, outputs: Outputs) -> None:
+    before, deadline = outputs.size("enriched"), time.monotonic() + 15
+    while outputs.size("enriched") == before and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def later(world: World, outputs: Outputs) -> None:
+    time.sleep(world.random.uniform(0.5, 6))
+
+
+def with_branches(request: pytest.FixtureRequest, world: World) -> dict[str, str]:
+    """Elasticsearch and S3, in places of this test's own."""
+    elasticsearch, s3 = request.getfixturevalue("elasticsearch"), request.getfixturevalue("s3")
+    name = world.topics["enriched"].lower()
+    s3.create_bucket(name)
+    return {
+        "ELASTICSEARCH_URL": elasticsearch.url,
+        "ELASTICSEARCH_INDEX": name,
+        "ELASTICSEARCH_ALERTS_INDEX": f"{name}-alerts",
+        "S3_BUCKET": name,
+        "S3_LANES": "4",
+        "S3_ROLL_SECONDS": "5",
+        **s3.environment,
+    }
+
+
+def from_avro(value: bytes) -> Row:
+    """An enriched rating as its JSON has it."""
+    row = fastavro.schemaless_reader(io.BytesIO(value[5:]), AVRO, None)
+    assert isinstance(row, dict)
+    return {**row, "rating_ts": round(row["rating_ts"].timestamp() * 1000)}

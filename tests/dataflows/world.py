@@ -132,9 +132,12 @@ class World:
             assert not strangers, f"{len(strangers)} {name} too many"
             different = [where for where in expected if by_source[where] != expected[where]]
             assert not different, f"{len(different)} differ: {by_source[different[0]]} is not {expected[different[0]]}"
-        letters = [(key, letter) for key, letter in outputs.read("dead_letters") if letter["step"] != "search"]
-        by_place = {(letter["topic"], letter["partition"], letter["offset"]): letter for _, letter in letters}
-        found["dead_letters"] = len(letters) - len(by_place)
+        letters = [letter for _, letter in outputs.read("dead_letters")]
+        by_step = {
+            (letter["topic"], letter["partition"], letter["offset"], letter["step"]): letter for letter in letters
+        }
+        found["dead_letters"] = len(letters) - len(by_step)
+        by_place = {where[:3]: letter for where, letter in by_step.items() if letter["step"] != "search"}
         assert by_place.keys() == self.broken.keys()
         for place, (written_key, written) in self.broken.items():
             letter = by_place[place]
@@ -157,6 +160,20 @@ class World:
         assert {(letter["topic"], letter["error"]) for letter in letters} <= {
             (self.topics["ratings"], "document_parsing_exception")
         }
+
+    def lag(self, group: str) -> int:
+        """How many ratings and changes of customers the group has not committed."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+        try:
+            lag = 0
+            for topic in (self.topics["ratings"], self.topics["customers"]):
+                partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+                for place in consumer.committed([TopicPartition(topic, partition) for partition in partitions], 10):
+                    earliest, end = consumer.get_watermark_offsets(place, timeout=10)
+                    lag += end - max(place.offset, earliest)
+            return lag
+        finally:
+            consumer.close()
 
     # How it is written.
 
@@ -291,8 +308,10 @@ class World:
 class Outputs:
     """Reads the output topics, from their beginning, as far as they are written."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, parse_enriched: Callable[[bytes], Row] = json.loads) -> None:
         self._world = world
+        parsers: dict[str, Callable[[bytes], Row]] = {"alerts": json.loads, "dead_letters": json.loads}
+        self._parsers = {**parsers, "enriched": parse_enriched}
         self._records: dict[str, list[tuple[bytes, Row]]] = {"enriched": [], "alerts": [], "dead_letters": []}
         self._consumers: dict[str, Consumer] = {}
 
@@ -311,14 +330,26 @@ class Outputs:
                 return records  # the topic does not exist yet
             consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
             self._consumers[name] = consumer
-        consumer = self._consumers[name]
+        consumer, parse = self._consumers[name], self._parsers[name]
         quiet = time.monotonic() + 0.5
         while time.monotonic() < quiet:
             for message in consumer.consume(10_000, 0.1):
                 assert message.error() is None, message.error()
-                records.append((message.key() or b"", json.loads(message.value() or b"")))
+                records.append((message.key() or b"", parse(message.value() or b"")))
                 quiet = time.monotonic() + 0.5
         return records
+
+    def size(self, name: str) -> int:
+        """How many messages an output has."""
+        consumer = Consumer({"bootstrap.servers": self._world.bootstrap, "group.id": "outputs"})
+        try:
+            topic = self._world.topics[name]
+            places = [
+                TopicPartition(topic, one) for one in consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            ]
+            return sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
+        finally:
+            consumer.close()
 
     def wait(
         self, *, ratings: int, broken: int, deadline: float = 90, alive: Callable[[], bool] = lambda: True
