@@ -20,7 +20,7 @@ from sinks.kafka import KafkaRecord
 Place = tuple[int, int]
 """Partition and offset."""
 
-_AT_ONCE = 500
+_AT_ONCE = 100
 """Originals in memory at a time."""
 
 
@@ -46,10 +46,12 @@ class Letters:
         for begin in range(0, len(refused), _AT_ONCE):
             some = refused[begin : begin + _AT_ONCE]
             with self._lock:  # sinks call from threads of their own
-                originals = self._read((one.partition, one.offset) for one in some)
-            messages += (
-                to_message(of_refused(self._topic, one, originals.get((one.partition, one.offset)))) for one in some
-            )
+                originals = self._read((one.partition, one.offset) for one in some if one.partition >= 0)
+            for one in some:
+                original = originals.get((one.partition, one.offset))
+                if original is not None and original.timestamp()[1] != one.timestamp:
+                    original = None  # the topic was made anew: this is another record
+                messages.append(to_message(of_refused(self._topic, one, original)))
         return messages
 
 
