@@ -4,12 +4,14 @@ A letter holds the record as it was read. Here only its place is known by then, 
 rare, and costs nothing where nothing is refused.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream
+from confluent_kafka import KafkaException
 
 from operators.each import Batches
 from operators.failure import Failure, Failures
@@ -17,10 +19,12 @@ from records.dead_letter import DeadLetter, Refused, of_refused, to_message
 from records.message import Message
 from sinks.kafka import KafkaRecord
 
+log = logging.getLogger(__name__)
+
 Place = tuple[int, int]
 """Partition and offset."""
 
-_AT_ONCE = 500
+_AT_ONCE = 100
 """Originals in memory at a time."""
 
 
@@ -45,12 +49,21 @@ class Letters:
         messages: list[KafkaRecord] = []
         for begin in range(0, len(refused), _AT_ONCE):
             some = refused[begin : begin + _AT_ONCE]
-            with self._lock:  # sinks call from threads of their own
-                originals = self._read((one.partition, one.offset) for one in some)
-            messages += (
-                to_message(of_refused(self._topic, one, originals.get((one.partition, one.offset)))) for one in some
-            )
+            originals = self._originals([(one.partition, one.offset) for one in some if one.partition >= 0])
+            for one in some:
+                original = originals.get((one.partition, one.offset))
+                if original is not None and original.timestamp()[1] != one.timestamp:
+                    original = None  # the topic was made anew: this is another record
+                messages.append(to_message(of_refused(self._topic, one, original)))
         return messages
+
+    def _originals(self, places: list[Place]) -> Mapping[Place, Message]:
+        try:
+            with self._lock:  # sinks call from threads of their own
+                return self._read(places)
+        except KafkaException as error:
+            log.error("records that became dead letters cannot be read again: %s", error.args[0].str())
+            raise
 
 
 def messages(

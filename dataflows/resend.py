@@ -41,6 +41,10 @@ _RECORDS_FAULT = frozenset(
     }
 )
 
+# librdkafka may purge the first messages after an abort along with those before it.
+_PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
+_ATTEMPTS = 10
+
 
 class ReplayError(RuntimeError):
     """It cannot go on; the message is one line for a person."""
@@ -51,7 +55,11 @@ Place = tuple[str, int, int, int]
 
 
 class _Refused(Exception):
-    """A broker refuses a record of a transaction, which is aborted."""
+    """A broker refuses a record of a transaction, which was aborted."""
+
+
+class _Purged(Exception):
+    """A transaction lost its messages to the end of the one before, and was aborted."""
 
 
 class Reader:
@@ -75,8 +83,7 @@ class Reader:
             }
         )
         self._id = _topic_id(topic, config)
-        partitions = _ask(lambda: self.consumer.list_topics(topic, timeout=5)).topics[topic].partitions
-        self._ends = dict.fromkeys(partitions, 0)
+        self._ends = dict.fromkeys(_ask(self._partitions), 0)
         self.starts = self._begin(whole=whole)
 
     def read(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[list[Message]]:
@@ -127,6 +134,12 @@ class Reader:
         """Leave."""
         self.consumer.close()
 
+    def _partitions(self) -> list[int]:
+        topic = self.consumer.list_topics(self.topic, timeout=5).topics[self.topic]
+        if topic.error is not None:  # just made, it is not known everywhere
+            raise KafkaException(topic.error)
+        return list(topic.partitions)
+
     def _begin(self, *, whole: bool) -> dict[int, int]:
         every = [TopicPartition(self.topic, partition) for partition in sorted(self._ends)]
         committed = {} if whole else {one.partition: one for one in _ask(lambda: self._committed(every))}
@@ -148,7 +161,7 @@ class Reader:
 
 
 class Memory:
-    """The markers of what was sent: a compacted topic, all of which is in memory while a replay runs."""
+    """The markers of what was sent: a compacted topic, in memory while a replay runs, at some 150 bytes a marker."""
 
     def __init__(self, topic: str, config: Mapping[str, Any]) -> None:
         self.topic, self._config = topic, config
@@ -235,7 +248,7 @@ class Sender:
             return {}
         with _one_line():
             try:
-                self._transaction(originals, places, reader)
+                self._insist(originals, places, reader)
             except _Refused as refused:
                 if len(originals) == 1:
                     return {originals[0][:4]: str(refused)}
@@ -243,6 +256,14 @@ class Sender:
                 first = self.send(originals[:middle], [], reader)
                 return first | self.send(originals[middle:], [], reader)
         return {}
+
+    def _insist(self, originals: Sequence[Original], places: list[TopicPartition], reader: Reader) -> None:
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._transaction(originals, places, reader)
+            except _Purged:
+                time.sleep(0.1 * attempt)
+        raise ReplayError("Kafka does not take a transaction: its messages are purged each time")
 
     def _transaction(self, originals: Sequence[Original], places: list[TopicPartition], reader: Reader) -> None:
         self._errors.clear()
@@ -257,11 +278,13 @@ class Sender:
                 _again(lambda: self._producer.send_offsets_to_transaction(places, group, DEADLINE_SECONDS))
             _again(lambda: self._producer.commit_transaction(DEADLINE_SECONDS))
         except KafkaException as error:
-            fault = next((one for one in [*self._errors, error.args[0]] if one.code() in _RECORDS_FAULT), None)
-            if fault is None:
+            faults = {one.code(): one for one in [error.args[0], *self._errors]}
+            refusals = faults.keys() & _RECORDS_FAULT
+            if not refusals and not faults.keys() <= _PURGED:
                 raise
             _again(lambda: self._producer.abort_transaction(DEADLINE_SECONDS))
-            raise _Refused(fault.str()) from None
+            self._producer.flush(TRANSACTION_SECONDS)
+            raise _Refused(faults[min(refusals)].str()) if refusals else _Purged from None
 
     def _produce(self, original: Original) -> None:
         options: dict[str, Any] = {}

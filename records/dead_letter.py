@@ -83,7 +83,11 @@ def dead_letter(
         destination: Who refused it.
         gone: Whether the record is no longer on its topic; then there is neither key, value nor headers.
     """
-    remarks = ["the original is no longer on the topic"] if gone else []
+    remarks = []
+    if gone:
+        remarks.append(
+            "the original is no longer on the topic" if partition >= 0 else "it is not known where it was read"
+        )
     kept_value = _cut(value, KEPT_BYTES, "its", remarks)
     kept_key = _cut(key, KEPT_KEY_BYTES, "its key's", remarks)
     if sum(len(name) + len(content or b"") + _HEADER_BYTES for name, content in headers or ()) > KEPT_HEADERS_BYTES:
