@@ -40,9 +40,7 @@ class IndexNames(NamedTuple):
 
         ``unknown`` stands for the date of one that is none: Kafka's -1, and microseconds, which are beyond year 9999.
         """
-        if "%" not in self.pattern:
-            return self.pattern
-        return _dated(self.pattern, timestamp // 3_600_000) if 0 <= timestamp < END_OF_TIME else self.unknown
+        return self.pattern if "%" not in self.pattern else _of_hour(self.pattern, timestamp // 3_600_000)
 
     @property
     def unknown(self) -> str:
@@ -82,7 +80,9 @@ class IndexNames(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _dated(pattern: str, hour: int) -> str:
+def _of_hour(pattern: str, hour: int) -> str:
+    if not 0 <= hour < END_OF_TIME // 3_600_000:
+        return IndexNames(pattern).unknown
     return datetime.fromtimestamp(hour * 3600, timezone.utc).strftime(pattern)
 
 
