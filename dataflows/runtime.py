@@ -27,6 +27,7 @@ def set_up(log_level: str) -> None:
         # What matters of these libraries' logs reaches us as errors, too.
         for name in ("librdkafka", "elastic_transport"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger("botocore").setLevel(logging.WARNING)
     # Bytewax would die at SIGTERM and abort at SIGINT: sources that end let it take a last snapshot and exit with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop.set())
