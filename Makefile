@@ -19,8 +19,8 @@ run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR
 test: .venv/dev ## all tests; those of real servers need Java, Maven and Go
 	$(BIN)/python -m pytest $(TESTS)
 
-soak: .venv/dev ## the tests of kills and outages at full length, about an hour
-	WORLD_RATINGS=200000 KILLS=50 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 \
+soak: .venv/dev ## the tests of kills and outages at full length, about three hours
+	WORLD_RATINGS=200000 KILLS=100 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 \
 		ARCHIVE_KILLS=50 ARCHIVE_RATINGS=500000 CDC_CHANGES=10000 CDC_SNAPSHOT_ROWS=1000000 \
 		$(BIN)/python -m pytest -s --timeout 3000 tests/dataflows \
 		-k "outputs_equal or kills or alerts_go_on or joins_table or snapshot_is_read"

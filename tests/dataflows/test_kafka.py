@@ -149,6 +149,22 @@ def test_kills_leave_everything_once(
     print(f"after {KILLS} kills: {len(world.ratings)} ratings once")
 
 
+def test_the_group_reaches_the_ends_after_kills(world: World, outputs: Outputs, tmp_path: Path) -> None:
+    job = Job(tmp_path, settings(world))
+    for _ in range(3):
+        with job:
+            world.rate(2000, anybody(world))
+            time.sleep(world.random.uniform(2, 5))
+            job.kill()
+    with job:
+        finish(world, outputs, job)
+        deadline = time.monotonic() + 20
+        while (lag := world.lag(world.topics["ratings"])) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert lag == 0, job.tail()
+        assert job.stop() == [0], job.tail()
+
+
 def in_the_first_epoch(world: World, outputs: Outputs) -> None:
     time.sleep(world.random.uniform(0.8, 2))
 
@@ -175,7 +191,7 @@ def with_branches(request: pytest.FixtureRequest, world: World) -> dict[str, str
     return {
         "ELASTICSEARCH_URL": elasticsearch.url,
         "ELASTICSEARCH_INDEX": name,
-        "ELASTICSEARCH_ALERTS_INDEX": f"{name}-alerts",
+        "ELASTICSEARCH_ALERTS_INDEX": f"alerts-{name}",
         "S3_BUCKET": name,
         "S3_LANES": "4",
         "S3_ROLL_SECONDS": "5",

@@ -142,6 +142,24 @@ def test_two_kills_in_a_row(kafka: Kafka, topic: str) -> None:
     assert keys(kafka, topic) == {"old": 1, "a": 1, "b": 1, "c": 1, "d": 1, "e": 1}
 
 
+def test_requests_that_arrive_late(kafka: Kafka, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = written_since(kafka, topic, "a")
+    killed = Run(kafka, topic, fresh().items())
+    late = ["late", "later"]
+
+    def while_it_waits(_seconds: float) -> None:
+        if late:
+            killed.write("0000", late.pop(0))
+            killed.snapshot()
+
+    second = Run(kafka, topic, states.items())
+    monkeypatch.setattr("sinks.kafka.written.time.sleep", while_it_waits)
+    second.write("0000", "a", "late", "later")
+    monkeypatch.undo()
+    second.snapshot()
+    assert keys(kafka, topic) == {"old": 1, "a": 1, "late": 1, "later": 1}
+
+
 def test_what_does_not_come_again_is_forgotten(kafka: Kafka, topic: str) -> None:
     states = written_since(kafka, topic, "a")
     clock = [0.0]
