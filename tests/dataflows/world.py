@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -133,9 +134,8 @@ class World:
             different = [where for where in expected if by_source[where] != expected[where]]
             assert not different, f"{len(different)} differ: {by_source[different[0]]} is not {expected[different[0]]}"
         letters = [letter for _, letter in outputs.read("dead_letters")]
-        by_step = {
-            (letter["topic"], letter["partition"], letter["offset"], letter["step"]): letter for letter in letters
-        }
+        identity = itemgetter("topic", "partition", "offset", "step", "destination")
+        by_step = {identity(letter): letter for letter in letters}
         found["dead_letters"] = len(letters) - len(by_step)
         by_place = {where[:3]: letter for where, letter in by_step.items() if letter["step"] != "search"}
         assert by_place.keys() == self.broken.keys()
