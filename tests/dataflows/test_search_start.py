@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from dataflows import search
 from records import dead_letter
-from settings import Search
+from settings import Search, Settings, SettingsError
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused
 from sources.kafka_topics import StartupError
 from tests.sinks.answers import ELASTICSEARCH, Answer, Answers
@@ -179,7 +179,7 @@ def test_a_self_signed_certificate_names_the_setting(
     tls: tuple[str, Path], certificates: Callable[[str], Path]
 ) -> None:
     address, _ = tls
-    for more in ({}, {"ca_certs": certificates("example.org")}):
+    for more in ({}, {"ca_certs": str(certificates("example.org"))}):
         line = refusal(f"https://{address}", **more)
         assert line.startswith(f"the certificate of https://{address} is not trusted, set ELASTICSEARCH_CA_CERTS to ")
         assert "CERTIFICATE_VERIFY_FAILED" in line
@@ -187,7 +187,7 @@ def test_a_self_signed_certificate_names_the_setting(
 
 def test_a_certificate_of_the_authority_is_taken(tls: tuple[str, Path], caplog: pytest.LogCaptureFixture) -> None:
     address, path = tls
-    assert connect(f"https://{address}", ca_certs=path).templates == (), "all of them are put"
+    assert connect(f"https://{address}", ca_certs=str(path)).templates == (), "all of them are put"
     assert caplog.text == ""
 
 
@@ -203,7 +203,10 @@ def test_the_wrong_scheme_names_the_right_one(tls: tuple[str, Path]) -> None:
 
 
 def test_an_address_without_a_scheme_names_the_setting() -> None:
-    assert refusal("localhost:9200").startswith("ELASTICSEARCH_URL is localhost:9200, which is not usable: ")
+    with pytest.raises(
+        SettingsError, match="ELASTICSEARCH_URL is 'localhost:9200', but it must be `https://host:9200`"
+    ):
+        Settings({"ELASTICSEARCH_URL": "localhost:9200"})
 
 
 def test_what_turns_out_to_be_no_elasticsearch_later_stops_the_flow(caplog: pytest.LogCaptureFixture) -> None:
