@@ -17,7 +17,7 @@ from tests.job import Job
 from tests.schemas.double import RegistryDouble
 from tests.servers.kafka import Kafka
 
-CUSTOMERS, RATINGS = 20_000, int(os.environ.get("WORLD_RATINGS", "100000"))
+CUSTOMERS, RATINGS = 20_000, int(os.environ.get("WORLD_RATINGS", "50000"))
 NOBODY = range(-1, 1)
 LATE = range(100_001, 100_201)
 GRACE = 15

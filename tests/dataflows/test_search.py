@@ -21,8 +21,8 @@ from tests.servers.kafka import Kafka
 CUSTOMERS = 1000
 
 # `make kills` asks for more of everything.
-RATINGS = int(os.environ.get("KILLS_RATINGS", "30000"))
-KILLS = int(os.environ.get("KILLS", "4"))
+RATINGS = int(os.environ.get("KILLS_RATINGS", "20000"))
+KILLS = int(os.environ.get("KILLS", "3"))
 SERVER_KILLS = int(os.environ.get("SERVER_KILLS", "1"))
 
 

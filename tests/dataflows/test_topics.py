@@ -57,7 +57,7 @@ def make_anew(kafka: Kafka, topic: str, partitions: int = 2, **config: str | int
     kafka.create_topic(topic, partitions, **config)
 
 
-@pytest.mark.parametrize(("topic", "processes"), [("ratings", 1), ("ratings", 2), ("customers", 1)])
+@pytest.mark.parametrize(("topic", "processes"), [("ratings", 2), ("customers", 1)])
 def test_partitions_that_are_added_while_it_runs_end_it_with_a_line(
     kafka: Kafka, names: Names, tmp_path: Path, topic: str, processes: int
 ) -> None:
@@ -84,7 +84,6 @@ def test_partitions_that_are_added_while_it_runs_end_it_with_a_line(
     [
         pytest.param(True, 3, True, id="while it runs, with fewer messages"),
         pytest.param(True, 20, True, id="while it runs, with more messages"),
-        pytest.param(True, 20, False, id="while it runs without a store, with more messages"),
         pytest.param(False, 3, True, id="while it is down, with fewer messages"),
         pytest.param(False, 20, True, id="while it is down, with more messages"),
         pytest.param(False, 20, False, id="while it is down without a store, with more messages"),
