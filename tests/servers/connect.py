@@ -1,6 +1,8 @@
 """Kafka Connect: one worker on a free port of 127.0.0.1, with Debezium's connector for MariaDB."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
@@ -24,6 +26,7 @@ JAVA = (
 )
 CONNECTOR_SECONDS = 90.0
 REQUEST_SECONDS = 60.0
+OFFSETS_SECONDS, OFFSETS_REST_SECONDS = 5.0, 0.05
 
 WORKER = """\
 bootstrap.servers={kafka}
@@ -157,6 +160,22 @@ class Connect(Server, Endpoint):
         except BaseException:
             self.kill()
             raise
+
+    def kill(self) -> None:
+        """Kill the worker, but not while it writes its offsets.
+
+        A standalone worker writes their file in place. Cut in the middle they are lost, Debezium takes a new snapshot,
+        and rows that were deleted meanwhile are never told; a distributed worker has them on a topic.
+        """
+        offsets, deadline = self.folder / "offsets", time.monotonic() + OFFSETS_SECONDS
+        while time.monotonic() < deadline:
+            os.kill(self.pid, signal.SIGSTOP)
+            status = offsets.stat() if offsets.exists() else None
+            if status is None or (status.st_size and time.time() - status.st_mtime > OFFSETS_REST_SECONDS):
+                break
+            os.kill(self.pid, signal.SIGCONT)
+            time.sleep(OFFSETS_REST_SECONDS)
+        super().kill()
 
     def register(
         self,
