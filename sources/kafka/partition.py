@@ -82,7 +82,6 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
         known = committed.next if committed is not None and not begin.reason else None
         self._commits = Commits(self._reached, known, time.monotonic(), source.commit_after.total_seconds())
         self._in_epoch = 0
-        self._waits_for_snapshot = source.after_first_snapshot and state is None
         self._epochs = Epochs(source._pause)
         self._resting, self._rest = 0.0, _SHORTEST_REST  # seconds: now, and the next time
         self._inbox: Inbox = reader.open(partition)
@@ -98,7 +97,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
         if self._source.stopping():
             raise StopIteration
         self._watch.check()
-        epoch_is_full = self._waits_for_snapshot or self._in_epoch >= self._source.max_messages_per_epoch
+        epoch_is_full = self._in_epoch >= self._source.max_messages_per_epoch
         if epoch_is_full or not self._source.ready():
             return self._hold()
         if self._aside and (released := self._offer()):
@@ -127,7 +126,6 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
         """The state; and commits the offset of the snapshot before, whose epoch is by now written everywhere."""
         self._epochs.ended()
         self._in_epoch = 0
-        self._waits_for_snapshot = False
         # A topic that is read again from its start has been read as far as before all the same.
         self._reached = max(self._reached, self._aside.done(self._next))
         self._commit()

@@ -58,9 +58,6 @@ class KafkaSource(FixedPartitionedSource[Poll, State]):
     """A partition that has set so many messages aside reads no further (a poll may take it over that once)."""
     max_aside_bytes: int = 64 * 1024 * 1024
     """Likewise in bytes, of keys and values."""
-    after_first_snapshot: bool = False
-    """Read nothing in the first epoch of a partition that has no state in the recovery store: the outputs' own first
-    snapshot is then durable before they are given anything."""
     stored: Collection[str] = ()
     """Partitions that the recovery store has state of. Bytewax wants them all listed: those that the topic does not
     have (it was made anew with fewer, or is another one) stay silent."""

@@ -251,41 +251,6 @@ def test_reads_nothing_before_it_is_ready(kafka: Kafka, topic: str, config: dict
     assert not any(early)
 
 
-@pytest.mark.parametrize(
-    ("state", "after_first_snapshot", "first"),
-    [
-        pytest.param(None, True, [], id="without state"),
-        pytest.param(3, True, numbered(3, 10), id="with state"),
-        pytest.param(None, False, numbered(0, 10), id="not asked for"),
-    ],
-)
-def test_the_first_epoch_of_a_partition_without_state(
-    kafka: Kafka,
-    topic: str,
-    config: dict[str, Any],
-    state: int | None,
-    after_first_snapshot: bool,
-    first: list[bytes],
-) -> None:
-    write(kafka, topic, numbered(0, 10))
-    source = KafkaSource(topic, config, after_first_snapshot=after_first_snapshot)
-    source.list_parts()
-    partition = source.build_part("in", "00000", None if state is None else (topic, state))
-    seconds, out = time.monotonic() + 2, list[Poll]()
-    while time.monotonic() < seconds:
-        out += list(partition.next_batch())
-        time.sleep(0.01)
-    assert values(out) == first
-    partition.snapshot()
-    deadline = time.monotonic() + 20
-    while len(values(out)) < 10 - (state or 0):
-        assert time.monotonic() < deadline
-        out += list(partition.next_batch())
-        time.sleep(0.01)
-    partition.close()
-    assert values(out) == numbered(state or 0, 10)
-
-
 def test_no_more_than_its_share_in_an_epoch(kafka: Kafka, topic: str, config: dict[str, Any]) -> None:
     write(kafka, topic, numbered(0, 20_000))
     out: list[Poll] = []
