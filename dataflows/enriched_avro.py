@@ -7,7 +7,7 @@ from typing import Any
 
 from fastavro import parse_schema, schemaless_reader
 
-from records.enriched import Encoded, EnrichedRating
+from records.enriched import Encoded, EnrichedRating, Match, enrich
 from schemas.wire import FRAME_BYTES
 from schemas.writer import AvroWriter
 
@@ -45,8 +45,9 @@ class EnrichedAvro:
     def __init__(self, schema_id: int) -> None:
         self._writer = AvroWriter(SCHEMA, schema_id)
 
-    def encode(self, ratings: Sequence[EnrichedRating]) -> list[Encoded]:
+    def encode(self, matches: Sequence[Match]) -> list[Encoded]:
         """Encode many."""
+        ratings = [*map(enrich, matches)]
         values = self._writer.write(ratings)
         return [
             (

@@ -18,7 +18,8 @@ from schemas.formats import Avro, Format
 def of_ratings(form: Format, schemas: Schemas | None, *, keep_source: bool) -> Decoder[Rating]:
     """Decode ratings; ``keep_source`` keeps their keys, values and headers: they may yet become dead letters."""
     if not keep_source:
-        return formats.decoder(rating.decode, Avro(rating.from_fields, rating.many_from_fields), form, schemas)
+        avro = Avro(rating.from_fields, rating.many_from_fields)
+        return formats.decoder(Decoder(rating.decode, rating.decode_many), avro, form, schemas)
 
     def json(message: Message) -> Rating:
         return rating.with_source(rating.decode(message), message)
@@ -29,7 +30,7 @@ def of_ratings(form: Format, schemas: Schemas | None, *, keep_source: bool) -> D
     def many(messages: Sequence[Message], rows: list[Any]) -> list[Rating]:
         return list(map(rating.with_source, rating.many_from_fields(messages, rows), messages))
 
-    return formats.decoder(json, Avro(one, many), form, schemas)
+    return formats.decoder(Decoder(json), Avro(one, many), form, schemas)
 
 
 def of_customers(
@@ -40,4 +41,4 @@ def of_customers(
         partial(customer.from_fields, unavailable=unavailable),
         partial(customer.many_from_fields, unavailable=unavailable),
     )
-    return formats.decoder(partial(customer.decode, unavailable=unavailable), avro, form, schemas, keyed=True)
+    return formats.decoder(Decoder(partial(customer.decode, unavailable=unavailable)), avro, form, schemas, keyed=True)

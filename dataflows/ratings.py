@@ -21,8 +21,8 @@ from operators.join import Join, join_table
 from operators.limit import FailureLimit
 from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
-from records.enriched import EnrichedRating
-from records.rating import Rating
+from records.enriched import Match, match
+from records.rating import Rating, SourcedRating, without_source
 from records.unavailable import spellings
 from records.version import Version, advance, is_stale
 from settings import Settings, SettingsError
@@ -52,18 +52,19 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     if avro := ports.enriched_avro:
         enriched_out = oks(together("enriched_avro", join.joined, avro.encode))
     else:
-        enriched_out = oks(each("enriched_json", join.joined, enriched.encode))
+        enriched_out = oks(together("enriched_json", join.joined, enriched.encode_matches))
     alerts_json = oks(each("alerts_json", alerts, enriched.encode))
 
     ticks = op.input("ticks", flow, ports.ticks)
     op.output("enriched", op.merge("enriched_ticks", enriched_out, ticks), ports.enriched)
     op.output("alerts", op.merge("alerts_ticks", alerts_json, ticks), ports.alerts)
     if ports.search:
-        enriched_json = oks(each("search_json", join.joined, enriched.encode)) if avro else enriched_out
+        enriched_json = oks(together("search_json", join.joined, enriched.encode_matches)) if avro else enriched_out
         documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json, oks)
         op.output("search", op.merge("search_ticks", documents, ticks), ports.search)
     if ports.archive:
-        op.output("archive", archive.rows(join.joined, ticks), ports.archive)
+        rows = oks(each("archive_rows", join.joined, enriched.enrich))
+        op.output("archive", archive.rows(rows, ticks), ports.archive)
 
     unmatched = oks(each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings)))
     malformed = op.merge("malformed", ratings.errs, customers.errs, unmatched)
@@ -76,16 +77,17 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
 user_id, customer_id = attrgetter("user_id"), attrgetter("id")
 
 
-def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChange, Customer, Version, EnrichedRating]:
+def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChange, Customer, Version, Match]:
     """Every rating with its customer as it is now; one whose customer is not known waits for it."""
+    keeps_source = settings.join.unmatched == "dead-letter"
     return Join(
-        record_type=Rating,
+        record_type=SourcedRating if keeps_source else Rating,
         key=user_id,
         change=attrgetter("id", "customer", "version", "untold"),
         stale=is_stale,
         advance=advance,
         complete=completed,
-        combine=enriched.enrich,
+        combine=match_without_source if keeps_source else match,
         grace=timedelta(seconds=settings.join.grace),
         unmatched=settings.join.unmatched,
         max_held=settings.join.max_held // len(KEY_GROUPS),
@@ -93,17 +95,23 @@ def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChan
     )
 
 
-def unhappy(settings: Settings) -> Callable[[EnrichedRating], bool]:
+def match_without_source(rating: Rating, customer: Customer | None) -> Match:
+    """Join one rating with its customer: its Kafka record is no longer needed."""
+    return match(without_source(rating), customer)
+
+
+def unhappy(settings: Settings) -> Callable[[Match], bool]:
     """Whether a rating calls for an alert: few stars, from a customer of a certain status, not from a test."""
     most, is_test = settings.alerts.max_stars, settings.alerts.test_channels.search
     statuses = {status.casefold() for status in settings.alerts.club_statuses}
 
-    def is_unhappy(rating: EnrichedRating) -> bool:
+    def is_unhappy(match: Match) -> bool:
+        rating, status = match.rating, match.customer.club_status
         return (
             rating.stars is not None
             and rating.stars <= most
-            and rating.club_status is not None
-            and rating.club_status.casefold() in statuses
+            and status is not None
+            and status.casefold() in statuses
             and not is_test(rating.channel or "")
         )
 

@@ -40,6 +40,8 @@ class Customer(msgspec.Struct, gc=False):
     email: str | None
     club_status: str | None
     region: str | None
+    json: bytes = b""
+    """Room for ``records.enriched`` to keep the fields as it has encoded them."""
 
 
 class CustomerChange(msgspec.Struct, gc=False):

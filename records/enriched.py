@@ -1,11 +1,33 @@
 """What comes out: a rating with its customer, and the alert made of one."""
 
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
 
 from records.customer import Customer
 from records.rating import Rating
+
+
+class Match(msgspec.Struct, gc=False):
+    """A rating beside its customer, as they leave the join: an enriched rating that is not copied together yet."""
+
+    rating: Rating
+    customer: Customer
+    """NOBODY where none is known."""
+
+    @property
+    def source_partition(self) -> int:  # noqa: D102
+        return self.rating.source_partition
+
+    @property
+    def source_offset(self) -> int:  # noqa: D102
+        return self.rating.source_offset
+
+    @property
+    def rating_ts(self) -> int:  # noqa: D102
+        return self.rating.rating_ts
 
 
 class EnrichedRating(msgspec.Struct, gc=False):
@@ -45,13 +67,18 @@ class Alert(msgspec.Struct, gc=False):
     source_offset: int
 
 
-_NOBODY = Customer(None, None, None, None, None, None)
+NOBODY = Customer(None, None, None, None, None, None)
 
 
-def enrich(rating: Rating, customer: Customer | None) -> EnrichedRating:
+def match(rating: Rating, customer: Customer | None) -> Match:
     """Join one rating with its customer."""
-    known = customer or _NOBODY
-    # Positional arguments: half the cost of keywords, on the path of every rating.
+    return Match(rating, customer or NOBODY)
+
+
+def enrich(match: Match) -> EnrichedRating:
+    """Copy a rating and its customer together."""
+    rating, known = match.rating, match.customer
+    # Positional arguments: half the cost of keywords.
     return EnrichedRating(
         rating.rating_id,
         rating.user_id,
@@ -72,14 +99,15 @@ def enrich(rating: Rating, customer: Customer | None) -> EnrichedRating:
     )
 
 
-def to_alert(rating: EnrichedRating) -> Alert:
-    """Make the alert about one enriched rating."""
+def to_alert(match: Match) -> Alert:
+    """Make the alert about one rating."""
+    rating, customer = match.rating, match.customer
     return Alert(
         rating.rating_id,
         rating.user_id,
-        rating.full_name,
-        rating.email,
-        rating.club_status,
+        customer.full_name,
+        customer.email,
+        customer.club_status,
         rating.stars,
         rating.channel,
         rating.message,
@@ -111,6 +139,40 @@ def encode(record: Keyed) -> Encoded:
         record.rating_ts,
         record.rating_id,
     )
+
+
+def encode_matches(matches: Sequence[Match]) -> list[Encoded]:
+    """Encode enriched ratings. The customer's half is encoded once a customer, and kept with it."""
+    return [
+        (
+            str((rating := match.rating).user_id),
+            _encode(rating)[:-1] + (match.customer.json or _rest(match.customer)),
+            None,
+            rating.source_partition,
+            rating.source_offset,
+            rating.rating_ts,
+            rating.rating_id,
+        )
+        for match in matches
+    ]
+
+
+class _Known(msgspec.Struct, gc=False):
+    first_name: str | None
+    last_name: str | None
+    full_name: str | None
+    email: str | None
+    club_status: str | None
+    region: str | None
+
+
+_known = attrgetter(*_Known.__struct_fields__)
+
+
+def _rest(customer: Customer) -> bytes:
+    """What stands in an enriched rating's JSON behind the rating's fields."""
+    customer.json = rest = b"," + _encode(_Known(*_known(customer)))[1:]
+    return rest
 
 
 class _Source(msgspec.Struct, gc=False):

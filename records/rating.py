@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from records.dead_letter import DeadLetter, dead_letter
+from records.decoder import ALONE, Alone
 from records.errors import EmptyValue, InvalidRecord
 from records.message import Int64, Message
 from records.names import Names
@@ -14,7 +15,7 @@ from records.numbers import whole, whole_id
 from records.unwrap import MAX_BYTES, check, malformed, unwrap
 
 
-class Rating(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+class Rating(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """One rating, and where on Kafka it was read.
 
     Stars are not bounded here: the reference's generator gives 1 to 4, its schema allows any int.
@@ -28,15 +29,19 @@ class Rating(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields
     """As the producer wrote it: epoch milliseconds, or 1, 13, 25 ... from kafka-connect-datagen."""
     channel: str | None = None
     message: str | None = None
-    # Where it was read. No producer's field has these names; ours of the same name would be taken for them.
-    rating_ts: int = msgspec.field(name="@rating_ts", default=-1)
+    # Where it was read: it replaces a producer's fields of these names.
+    rating_ts: int = -1
     """The Kafka record's timestamp, epoch milliseconds."""
-    source_partition: int = msgspec.field(name="@source_partition", default=-1)
-    source_offset: int = msgspec.field(name="@source_offset", default=-1)
-    source_key: bytes | None = msgspec.field(name="@source_key", default=None)
-    source_value: bytes | None = msgspec.field(name="@source_value", default=None)
-    source_headers: list[tuple[str, bytes | None]] | None = msgspec.field(name="@source_headers", default=None)
-    """The Kafka record's key, value and headers; only of ``with_source``."""
+    source_partition: int = -1
+    source_offset: int = -1
+
+
+class SourcedRating(Rating, gc=False):
+    """A rating that keeps its Kafka record: it becomes a dead letter if no customer is found for it."""
+
+    source_key: bytes | None = None
+    source_value: bytes | None = None
+    source_headers: list[tuple[str, bytes | None]] | None = None
 
 
 FIELDS = frozenset({"rating_id", "user_id", "stars", "route_id", "rating_time", "channel", "message"})
@@ -55,6 +60,7 @@ class _Wide(Rating, gc=False, forbid_unknown_fields=False):
 _decode_exact = msgspec.json.Decoder(Rating).decode
 _decode_wide = msgspec.json.Decoder(_Wide).decode
 _of_wide = attrgetter("rating_id", "user_id", "stars", "route_id", "rating_time", "channel", "message")
+_fields_of = attrgetter(*Rating.__struct_fields__)
 
 
 def decode(message: Message) -> Rating:
@@ -63,16 +69,28 @@ def decode(message: Message) -> Rating:
     Raises:
         DecodeError: the value is no rating; the message says why.
     """
-    value = message.value()
-    if value is None:
-        raise EmptyValue("the value is null: a rating cannot be deleted")
-    try:
-        rating = _decode_exact(value)
-        if len(value) > MAX_BYTES or not value.isascii():
-            check(value)
-    except (ValueError, RecursionError):
-        rating = _decode_other(value, message)
-    return _located(rating, message)
+    (rating,) = decode_many([message])
+    return _located(_decode_other(message), message) if rating is ALONE else rating
+
+
+def decode_many(messages: Sequence[Message]) -> list[Rating | Literal[Alone.ALONE]]:
+    """Read ratings that are written in exactly our form of JSON, as nearly all are; ALONE stands for the others."""
+    ratings: list[Rating | Literal[Alone.ALONE]] = []
+    append, read = ratings.append, _decode_exact
+    for message in messages:
+        value = message.value()
+        try:
+            rating = read(value)  # type: ignore[arg-type]  # of None it raises
+            if len(value) > MAX_BYTES or not value.isascii():  # type: ignore[arg-type, union-attr]
+                check(value)  # type: ignore[arg-type]
+        except (ValueError, RecursionError, TypeError):
+            append(ALONE)
+            continue
+        _, rating.rating_ts = message.timestamp()
+        rating.source_partition = message.partition()  # type: ignore[assignment]  # None only before it was produced
+        rating.source_offset = message.offset()  # type: ignore[assignment]
+        append(rating)
+    return ratings
 
 
 def from_fields(message: Message, fields: object) -> Rating:
@@ -93,10 +111,16 @@ def many_from_fields(messages: Sequence[Message], rows: list[Any]) -> list[Ratin
     return list(map(_located, ratings, messages))
 
 
-def with_source(rating: Rating, message: Message) -> Rating:
-    """The rating, keeping its message's key, value and headers: it may yet become a dead letter."""
-    rating.source_key, rating.source_value, rating.source_headers = message.key(), message.value(), message.headers()
-    return rating
+def with_source(rating: Rating, message: Message) -> SourcedRating:
+    """The rating with its message's key, value and headers."""
+    kept = SourcedRating(*_fields_of(rating))
+    kept.source_key, kept.source_value, kept.source_headers = message.key(), message.value(), message.headers()
+    return kept
+
+
+def without_source(rating: Rating) -> Rating:
+    """The rating alone."""
+    return Rating(*_fields_of(rating))
 
 
 def _located(rating: Rating, message: Message) -> Rating:
@@ -106,7 +130,7 @@ def _located(rating: Rating, message: Message) -> Rating:
     return rating
 
 
-def unmatched(topic: str, rating: Rating) -> DeadLetter:
+def unmatched(topic: str, rating: SourcedRating) -> DeadLetter:
     """The dead letter of a rating of ``topic`` that no customer was found for."""
     return dead_letter(
         topic,
@@ -122,7 +146,10 @@ def unmatched(topic: str, rating: Rating) -> DeadLetter:
     )
 
 
-def _decode_other(value: bytes, message: Message) -> Rating:
+def _decode_other(message: Message) -> Rating:
+    value = message.value()
+    if value is None:
+        raise EmptyValue("the value is null: a rating cannot be deleted")
     try:
         wide = _decode_wide(value)
         check(value)

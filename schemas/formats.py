@@ -35,26 +35,26 @@ class Avro(Generic[T]):
 
 
 def decoder(
-    json: Callable[[Message], T | None], avro: Avro[T], form: Format, schemas: Schemas | None, *, keyed: bool = False
+    json: Decoder[T], avro: Avro[T], form: Format, schemas: Schemas | None, *, keyed: bool = False
 ) -> Decoder[T]:
     """Decode a topic's messages.
 
     Args:
-        json: Decodes a message whose value is JSON.
+        json: Decodes messages whose values are JSON.
         avro: Makes records of Avro's fields.
         form: ``auto`` tells each message's format by its own bytes; the others make any other a dead letter.
         schemas: None where there is no schema registry: then all is JSON.
-        keyed: Whether keys are read, too: those in Avro are given to ``json`` and ``avro`` as JSON.
+        keyed: Whether keys are read, too: those in Avro are given to ``json.one`` and ``avro`` as JSON.
     """
     if schemas is None or form == "json":
-        return Decoder(json)
+        return json
     reading = _Reading(json, avro, form, schemas, keyed)
     return Decoder(reading.one, reading.many)
 
 
 @dataclass(frozen=True)
 class _Reading(Generic[T]):
-    json: Callable[[Message], T | None]
+    json: Decoder[T]
     avro: Avro[T]
     form: Format
     schemas: Schemas
@@ -68,7 +68,7 @@ class _Reading(Generic[T]):
             # A message without a value deletes something, whatever its topic's format.
             if self.form == "avro" and value is not None:
                 raise UnsupportedFormat("the value is not Avro with a schema registry's id or GUID")
-            return self.json(message)
+            return self.json.one(message)
         check_size(value)
         try:
             reader = self.schemas.reader(framed.schema)
@@ -89,7 +89,7 @@ class _Reading(Generic[T]):
     def _json_text(self, message: Message, text: bytes, reader: JsonText) -> T | None:
         if self.form == "avro":
             raise UnsupportedFormat(f"the value is JSON with schema {reader.name}, not Avro")
-        return self.json(_WithValue(message, text))
+        return self.json.one(_WithValue(message, text))
 
     def many(self, messages: Sequence[Message]) -> Sequence[T | Literal[Alone.ALONE] | None] | None:
         by_schema: defaultdict[bytes, list[int]] = defaultdict(list)
@@ -97,7 +97,9 @@ class _Reading(Generic[T]):
             value = message.value()
             if value is not None and FRAME_BYTES <= len(value) <= MAX_BYTES and value[0] == FRAME:
                 by_schema[value[:FRAME_BYTES]].append(index)
-        if not by_schema or carry_guids(messages):
+        if not by_schema:
+            return self.json.many(messages) if self.form == "auto" and not self.keyed else None
+        if carry_guids(messages):
             return None
         found: list[T | Literal[Alone.ALONE] | None] = [ALONE] * len(messages)
         for begin, indices in by_schema.items():

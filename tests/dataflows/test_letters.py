@@ -11,7 +11,7 @@ from dataflows.letters import Letters, refused_by_step, refused_records
 from operators.failure import Failure
 from records.customer import CustomerChange
 from records.dead_letter import Refused
-from records.enriched import encode, enrich
+from records.enriched import encode_matches, enrich, match
 from records.message import Message
 from records.rating import Rating
 from tests.records.messages import message
@@ -70,8 +70,9 @@ def test_originals_are_read_together_and_letters_keep_their_order() -> None:
     ("record", "expected"),
     [
         (RATING, (3, 7, 1007)),
-        (enrich(RATING, None), (3, 7, 1007)),
-        (encode(enrich(RATING, None)), (3, 7, 1007)),
+        (match(RATING, None), (3, 7, 1007)),
+        (enrich(match(RATING, None)), (3, 7, 1007)),
+        (encode_matches([match(RATING, None)])[0], (3, 7, 1007)),
         (CustomerChange(1, None), (-1, -1, -1)),
     ],
 )
@@ -84,6 +85,6 @@ def test_where_a_record_that_a_step_failed_at_was_read(record: Any, expected: tu
 
 
 def test_records_that_a_destination_refused() -> None:
-    assert refused_records("archive", "a-bucket", [(enrich(RATING, None), "ArrowInvalid", "why")]) == [
+    assert refused_records("archive", "a-bucket", [(match(RATING, None), "ArrowInvalid", "why")]) == [
         Refused(3, 7, 1007, "archive", "ArrowInvalid", "why", None, "a-bucket")
     ]

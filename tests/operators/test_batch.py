@@ -18,8 +18,8 @@ from operators.decode import DeadLetters, Loaded
 from operators.failure import Failure, Failures
 from records.customer import Customer, CustomerChange
 from records.dead_letter import dead_letter
-from records.enriched import enrich
-from records.rating import Rating
+from records.enriched import enrich, match
+from records.rating import Rating, SourcedRating
 
 MASK = 2**64 - 1
 
@@ -121,7 +121,8 @@ def test_bytewax_sends_a_key_group_to_the_worker_of_its_index(workers: int) -> N
 
 
 CUSTOMER = Customer("Zoë", None, "Zoë", None, "gold", None)
-RATING = Rating(1, -2, 3, None, 5, "web", "“meh” 😀", 7, 8, 9, b"key", b"\xff", [("a", b"\xff"), ("b", None)])
+RATING = Rating(1, -2, 3, None, 5, "web", "“meh” 😀", 7, 8, 9)
+SOURCED = SourcedRating(1, -2, source_key=b"key", source_value=b"\xff", source_headers=[("a", b"\xff"), ("b", None)])
 LETTER = dead_letter("ratings", 1, 2, 3, None, b"\xff", step="join", error="UnknownCustomer", message="no customer")
 
 
@@ -133,7 +134,9 @@ LETTER = dead_letter("ratings", 1, 2, 3, None, b"\xff", step="join", error="Unkn
         pytest.param(Batch([CustomerChange(1, CUSTOMER), CustomerChange(2, None)]), id="changes"),
         pytest.param(Batch([CustomerChange(None, None)]), id="a truncate"),
         pytest.param(Batch([CustomerChange(1, CUSTOMER, b"\xff" * 30)]), id="a change with its position"),
-        pytest.param(Batch([enrich(RATING, CUSTOMER), enrich(RATING, None)]), id="enriched ratings"),
+        pytest.param(Batch([SOURCED]), id="ratings with their messages"),
+        pytest.param(Batch([match(RATING, CUSTOMER), match(RATING, None)]), id="matches"),
+        pytest.param(Batch([enrich(match(RATING, CUSTOMER))]), id="enriched ratings"),
         pytest.param(Batch([("key", b'{"a":1}'), ("\u00e9", b"\xff")]), id="messages"),
         pytest.param(Batch([RATING] * 10_000), id="many"),
         pytest.param(Batch([1, 2, 3]), id="numbers"),
@@ -144,7 +147,7 @@ LETTER = dead_letter("ratings", 1, 2, 3, None, b"\xff", step="join", error="Unkn
             Failures([Failure(RATING, "a", "TypeError", "why"), Failure(("7", b"\xff", None, 1), "b", "KeyError", "")]),
             id="failures of any type",
         ),
-        pytest.param(Failures([Failure(enrich(RATING, CUSTOMER), "a", "TypeError", "\ud800")]), id="half a pair"),
+        pytest.param(Failures([Failure(match(RATING, CUSTOMER), "a", "TypeError", "\ud800")]), id="half a pair"),
         pytest.param(Failures(), id="no failures"),
     ],
 )

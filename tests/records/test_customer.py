@@ -452,7 +452,7 @@ IN_BASE64 = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="
 
 
 def without_value(*names: str) -> CustomerChange:
-    columns: dict[str, str | None] = {
+    columns: dict[str, Any] = {
         "first_name": "Zoë", "last_name": "O'Neil 😀", "email": "zoe@example.com", "club_status": "gold", "region": None
     }  # fmt: skip
     columns |= dict.fromkeys(names)

@@ -1,16 +1,19 @@
+import json
+
+import msgspec
 import pytest
 
 from records.customer import Customer
-from records.enriched import encode, enrich, locate, to_alert
+from records.enriched import encode, encode_matches, enrich, locate, match, to_alert
 from records.rating import Rating
 
-RATING = Rating(5313, -3, 1, 6975, 1519304105213, "web", "“meh”", 1528800546808, 2, 7, b"key", b"value")
+RATING = Rating(5313, -3, 1, 6975, 1519304105213, "web", "“meh”", 1528800546808, 2, 7)
 CUSTOMER = Customer("Zoë", "Ñañez", "Zoë Ñañez", "zoe@example.com", "platinum", "EMEA")
 
 
 WRITTEN = (
     '{"rating_id":5313,"user_id":-3,"stars":1,"route_id":6975,"rating_time":1519304105213,"channel":"web",'
-    '"message":"“meh”","rating_ts":1528800546808,%s,"source_partition":2,"source_offset":7}'
+    '"message":"“meh”","rating_ts":1528800546808,"source_partition":2,"source_offset":7,%s}'
 )
 
 
@@ -29,16 +32,29 @@ WRITTEN = (
     ],
 )
 def test_enriched(customer: Customer | None, expected: str) -> None:
-    key, value, *_ = encode(enrich(RATING, customer))
+    ((key, value, *_),) = encode_matches([match(RATING, customer)])
     assert (key, value.decode()) == ("-3", WRITTEN % expected)
     assert locate(value) == (2, 7, 1528800546808)
 
 
 def test_alert() -> None:
-    key, value, *_ = encode(to_alert(enrich(RATING, CUSTOMER)))
+    key, value, *_ = encode(to_alert(match(RATING, CUSTOMER)))
     assert (key, value.decode()) == (
         "-3",
         '{"rating_id":5313,"user_id":-3,"full_name":"Zoë Ñañez","email":"zoe@example.com","club_status":"platinum",'
         '"stars":1,"channel":"web","message":"“meh”","rating_ts":1528800546808,"source_partition":2,"source_offset":7}',
     )
     assert locate(value) == (2, 7, 1528800546808)
+
+
+def test_a_changed_customer_is_encoded_anew() -> None:
+    before = match(RATING, Customer("Zoë", None, "Zoë", None, "gold", None))
+    after = match(RATING, Customer("Zoë", None, "Zoë", None, "platinum", None))
+    statuses = [json.loads(value)["club_status"] for _, value, *_ in encode_matches([before, after, before, after])]
+    assert statuses == ["gold", "platinum", "gold", "platinum"]
+
+
+def test_an_enriched_rating_is_the_same_in_rows_and_in_json() -> None:
+    for customer in (CUSTOMER, None):
+        ((_, value, *_),) = encode_matches([match(RATING, customer)])
+        assert json.loads(value) == msgspec.structs.asdict(enrich(match(RATING, customer)))

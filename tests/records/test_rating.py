@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from records.customer import Customer
-from records.enriched import EnrichedRating, encode, enrich, locate
+from records.enriched import Match, encode_matches, enrich, locate, match
 from records.errors import DecodeError
 from records.rating import Rating, decode, unmatched, with_source
 from tests.records.messages import message, nested, to_json
@@ -266,7 +266,6 @@ def test_any_depth_is_decoded_or_refused(name: str, brackets: tuple[str, str], d
 
 def test_the_source_is_kept_on_request() -> None:
     source = message(to_json(IDS), b"a key")
-    assert decode(source).source_value is None
     kept = with_source(decode(source), source)
     assert (kept.source_key, kept.source_value) == (b"a key", to_json(IDS))
     letter = unmatched("ratings", kept)
@@ -299,10 +298,10 @@ ANY_WRAPPING = st.sampled_from([lambda found: found, lambda found: {"schema": No
 CUSTOMER = Customer("Rica", None, "Rica", "r@example.com", "gold", None)
 
 
-def written_as_it_is(enriched: EnrichedRating) -> None:
-    key, value, *_ = encode(enriched)
-    assert key == str(enriched.user_id)
-    assert json.loads(value) == msgspec.structs.asdict(enriched)
+def written_as_it_is(match: Match) -> None:
+    ((key, value, *_),) = encode_matches([match])
+    assert key == str(match.rating.user_id)
+    assert json.loads(value) == msgspec.structs.asdict(enrich(match))
     assert locate(value) == (2, 7, 1_528_800_546_808)
 
 
@@ -317,7 +316,7 @@ def test_anything_decodes_or_is_refused(value: bytes) -> None:
 def test_what_decodes_can_be_written(fields: dict[str, Any], wrap: Any, customer: Customer | None) -> None:
     found = decoded_or_refused(to_json(wrap(fields)))
     if found is not None:
-        written_as_it_is(enrich(found, customer))
+        written_as_it_is(match(found, customer))
 
 
 @settings(max_examples=200, deadline=None)
