@@ -255,8 +255,8 @@ def test_the_bytes() -> None:
         (
             "4",
             '{"rating_id":1004,"user_id":4,"stars":1,"route_id":null,"rating_time":13,"channel":"web","message":"\\"",'
-            '"rating_ts":1000,"first_name":"","last_name":"Ñañez 😀","full_name":"Ñañez 😀","email":"4@example.com",'
-            '"club_status":"platinum","region":null,"source_partition":3,"source_offset":0}'.encode(),
+            '"rating_ts":1000,"source_partition":3,"source_offset":0,"first_name":"","last_name":"Ñañez 😀",'
+            '"full_name":"Ñañez 😀","email":"4@example.com","club_status":"platinum","region":null}'.encode(),
         ),
         (
             "4",
