@@ -24,8 +24,8 @@ from benchmarks.running import environment
 from benchmarks.topic import ANY, Record, write
 from benchmarks.usage import cpu_seconds, peak_megabytes
 from benchmarks.verify import WrongOutput
-from schemas.registry import Registry
-from tests.schemas.double import RegistryDouble
+from messages.registry import Registry
+from tests.messages.double import RegistryDouble
 from tests.servers.kafka import Kafka
 from tests.servers.process import Process
 

@@ -15,10 +15,10 @@ from botocore.exceptions import ClientError
 from bytewax.dataflow import Stream
 
 from dataflows import letters, runtime
+from messages.dead_letter import Refused
 from operators.batch import Batch, group_index
 from operators.each import Batches
 from operators.gather import gather
-from records.dead_letter import Refused
 from records.enriched import EnrichedRating
 from settings import Archive
 from sinks.s3 import Format, Layout, Rejection, Rolling, S3Sink

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from messages import formats
+from messages.cache import Schemas
+from messages.decoder import Decoder
+from messages.formats import Avro, Format
+from messages.message import Message
+from messages.unavailable import UNAVAILABLE
 from records import customer, rating
 from records.customer import CustomerChange
-from records.decoder import Decoder
-from records.message import Message
 from records.rating import Rating
-from records.unavailable import UNAVAILABLE
-from schemas import formats
-from schemas.cache import Schemas
-from schemas.formats import Avro, Format
 
 
 def of_ratings(form: Format, schemas: Schemas | None, *, keep_source: bool) -> Decoder[Rating]:

@@ -16,13 +16,13 @@ from confluent_kafka import KafkaException
 from dataflows import archive, runtime, schemas, search, store
 from dataflows.enriched_avro import SCHEMA, EnrichedAvro
 from dataflows.letters import Letters
+from messages import dead_letter
+from messages.cache import Schemas
+from messages.dead_letter import Refused
+from messages.message import Poll
 from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.limit import FailureLimit
-from records import dead_letter
-from records.dead_letter import Refused
 from records.enriched import locate
-from records.message import Poll
-from schemas.cache import Schemas
 from settings import Settings
 from sinks.elasticsearch import Document
 from sinks.kafka import Headers, Identity, KafkaRecord, KafkaSink, KafkaWriter, Key, check

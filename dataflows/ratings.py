@@ -14,6 +14,8 @@ from bytewax.dataflow import Dataflow
 
 from dataflows import archive, formats, letters, runtime, search, store
 from dataflows.ports import Ports, connect
+from messages.unavailable import spellings
+from messages.version import Version, advance, is_stale
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
 from operators.each import Oks, each, together, where
@@ -23,8 +25,6 @@ from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
 from records.enriched import EnrichedRating
 from records.rating import Rating
-from records.unavailable import spellings
-from records.version import Version, advance, is_stale
 from settings import Settings, SettingsError
 from sources.kafka_topics import StartupError
 

@@ -14,8 +14,8 @@ from confluent_kafka import KafkaException
 
 from dataflows import runtime
 from dataflows.resend import Memory, Place, Reader, ReplayError, Sender, partitions_of
-from records.dead_letter import DeadLetter, NotKept, Original, from_message, original
-from records.message import Message
+from messages.dead_letter import DeadLetter, NotKept, Original, from_message, original
+from messages.message import Message
 from settings import Settings, SettingsError
 from sources.kafka_topics import StartupError, Topics, name_variable
 

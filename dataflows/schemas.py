@@ -4,9 +4,9 @@ import logging
 import time
 
 from dataflows import runtime
+from messages.cache import Schemas
+from messages.registry import Registry, RegistryAwayError, RegistryRefusedError
 from records import customer, rating
-from schemas.cache import Schemas
-from schemas.registry import Registry, RegistryAwayError, RegistryRefusedError
 from settings import SchemaRegistry
 from sources.kafka_topics import StartupError
 

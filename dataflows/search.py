@@ -12,9 +12,9 @@ from bytewax.dataflow import Stream
 from prometheus_client import Counter
 
 from dataflows import runtime
+from messages.dead_letter import Refused
 from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.each import Batches, Oks, each
-from records.dead_letter import Refused
 from records.enriched import Encoded, locate
 from records.index_names import END_OF_TIME, PRIORITIES, IndexNames
 from records.search import encode_rating, template, with_timestamp

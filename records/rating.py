@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from records.dead_letter import DeadLetter, dead_letter
-from records.errors import EmptyValue, InvalidRecord
-from records.message import Int64, Message
-from records.names import Names
-from records.numbers import whole, whole_id
-from records.unwrap import MAX_BYTES, check, malformed, unwrap
+from messages.dead_letter import DeadLetter, dead_letter
+from messages.errors import EmptyValue, InvalidRecord
+from messages.json import MAX_BYTES, check, malformed, unwrap
+from messages.message import Int64, Message
+from messages.names import Names
+from messages.numbers import whole, whole_id
 
 
 class Rating(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
@@ -58,7 +58,7 @@ _of_wide = attrgetter("rating_id", "user_id", "stars", "route_id", "rating_time"
 
 
 def decode(message: Message) -> Rating:
-    """Read a rating from any form of JSON that ``records.unwrap`` knows.
+    """Read a rating from any form of JSON that ``messages.json`` knows.
 
     Raises:
         DecodeError: the value is no rating; the message says why.

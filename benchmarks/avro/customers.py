@@ -8,8 +8,8 @@ import orjson
 
 from benchmarks.avro.schemas import Row, framed
 from embedded.generate.avro import encoder
-from schemas.registry import Registry
-from schemas.wire import FRAME_BYTES, frame
+from messages.registry import Registry
+from messages.wire import FRAME_BYTES, frame
 from tests.records.debezium import SCHEMAS, SENT
 
 

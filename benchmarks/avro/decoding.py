@@ -16,13 +16,13 @@ from benchmarks.avro.schemas import NULLABLE_RATINGS, RATINGS, Row, framed
 from benchmarks.data import Data
 from dataflows.formats import of_customers, of_ratings
 from dataflows.schemas import schemas
-from records.decoder import Decoder
-from records.message import Message
+from messages.decoder import Decoder
+from messages.message import Message
+from messages.registry import Registry
+from messages.wire import FRAME_BYTES
 from records.rating import Rating
-from schemas.registry import Registry
-from schemas.wire import FRAME_BYTES
 from sources.kafka import MAX_MESSAGES
-from tests.records.messages import message
+from tests.messages.messages import message
 
 WAYS = ("fastavro", "one by one", "at once", "msgspec", "JSON")
 PLAIN = "ksql.ratings"

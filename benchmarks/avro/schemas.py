@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from embedded.generate.avro import encoder
-from schemas.registry import Registry
-from schemas.wire import frame
+from messages.registry import Registry
+from messages.wire import frame
 
 Row = dict[str, Any]
 

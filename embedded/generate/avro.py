@@ -9,7 +9,7 @@ from typing import Any
 from fastavro import parse_schema, schemaless_writer
 
 from embedded.generate.ratings import Form, Rating, as_text, empty
-from schemas.wire import frame
+from messages.wire import frame
 
 SCHEMA = Path(__file__).with_name("rating.avsc").read_text()
 """The record ``ksql.ratings`` of kafka-connect-datagen, in Avro's JSON."""

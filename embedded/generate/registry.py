@@ -2,7 +2,7 @@
 
 from dataflows.schemas import client
 from embedded.generate import avro
-from schemas.registry import Registry, RegistryAwayError, RegistryRefusedError
+from messages.registry import Registry, RegistryAwayError, RegistryRefusedError
 from settings import SchemaRegistry
 from sources.kafka_topics import StartupError
 

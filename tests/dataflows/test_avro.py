@@ -11,10 +11,10 @@ import pytest
 from confluent_kafka import Producer
 
 from embedded.generate.avro import SCHEMA
-from schemas.registry import Registry as RegistryClient
+from messages.registry import Registry as RegistryClient
 from tests.dataflows.rated import Ratings, Row, create_topics, to_avro, to_json
 from tests.job import Job
-from tests.schemas.double import RegistryDouble
+from tests.messages.double import RegistryDouble
 from tests.servers.kafka import Kafka
 from tests.servers.registry import Registry
 

@@ -15,10 +15,10 @@ from bytewax.testing import TestingSink, TestingSource, cluster_main
 from dataflows import ratings
 from dataflows.ports import Messages, Ports
 from dataflows.ratings import build
-from records.message import Poll
+from messages.message import Poll
 from settings import Settings
 from sinks.kafka import Key
-from tests.records.messages import message
+from tests.messages.messages import message
 
 Written = tuple[bytes | None, bytes | None]
 """Key and value."""

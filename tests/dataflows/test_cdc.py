@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from embedded.generate.avro import SCHEMA
-from schemas.registry import Registry as RegistryClient
+from messages.registry import Registry as RegistryClient
 from tests.dataflows.rated import DEADLINE_SECONDS, Encode, Ratings, Row, create_topics, to_avro, to_json
 from tests.job import Job
 from tests.servers import debezium

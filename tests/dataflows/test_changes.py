@@ -20,7 +20,7 @@ from fastavro import parse_schema, schemaless_reader
 from dataflows.enriched_avro import SCHEMA
 from tests.dataflows.test_archive import archived, unfinished
 from tests.job import Job
-from tests.schemas.double import RegistryDouble
+from tests.messages.double import RegistryDouble
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.kafka import Kafka
 from tests.servers.s3 import S3

@@ -10,18 +10,18 @@ import pytest
 
 from dataflows.formats import of_customers, of_ratings
 from embedded.generate.avro import encoder
+from messages.cache import Schemas
+from messages.decoder import ALONE, Decoder
+from messages.errors import DecodeError, InvalidRecord
+from messages.formats import Format
+from messages.message import Message
+from messages.registry import Registry
+from messages.wire import frame
 from records import customer, rating
 from records.customer import Customer
-from records.decoder import ALONE, Decoder
-from records.errors import DecodeError, InvalidRecord
-from records.message import Message
 from records.rating import Rating
-from schemas.cache import Schemas
-from schemas.formats import Format
-from schemas.registry import Registry
-from schemas.wire import frame
-from tests.records.messages import message, to_json
-from tests.schemas.double import RegistryDouble
+from tests.messages.double import RegistryDouble
+from tests.messages.messages import message, to_json
 
 ROW = {
     "rating_id": 604087,

@@ -14,7 +14,7 @@ import pytest
 from dataflows.enriched_avro import SCHEMA
 from tests.dataflows.world import Outputs, Row, World
 from tests.job import Job
-from tests.schemas.double import RegistryDouble
+from tests.messages.double import RegistryDouble
 from tests.servers.kafka import Kafka
 
 CUSTOMERS, RATINGS = 20_000, int(os.environ.get("WORLD_RATINGS", "50000"))

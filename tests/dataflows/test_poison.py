@@ -19,13 +19,13 @@ from dataflows.enriched_avro import EnrichedAvro
 from dataflows.letters import Letters
 from dataflows.ports import Ports
 from dataflows.ratings import build
+from messages.decoder import Decoder
+from messages.message import Message, Poll
 from records.customer import Customer, CustomerChange
-from records.decoder import Decoder
 from records.enriched import encode, enrich, locate
-from records.message import Message, Poll
 from records.rating import Rating
 from settings import Settings
-from tests.records.messages import message
+from tests.messages.messages import message
 
 PLATINUM, BROKEN = 1, 2
 """A customer, and one of whom no rating can be made."""

@@ -20,9 +20,9 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 
 from dataflows.replay import Filters, Sorting, since
 from dataflows.resend import Memory
-from records.dead_letter import DeadLetter, Refused, dead_letter, of_refused, to_message
+from messages.dead_letter import DeadLetter, Refused, dead_letter, of_refused, to_message
 from tests.job import ROOT, Job
-from tests.records.messages import message
+from tests.messages.messages import message
 from tests.servers.kafka import Kafka
 
 Names = dict[str, str]

@@ -9,7 +9,7 @@ from elasticsearch import Elasticsearch as Client
 from prometheus_client import REGISTRY
 
 from dataflows import search
-from records.dead_letter import Refused
+from messages.dead_letter import Refused
 from records.enriched import Alert, EnrichedRating, encode
 from records.index_names import END_OF_TIME, IndexNames
 from records.search import TEMPLATE_VERSION, template

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dataflows import search
-from records import dead_letter
+from messages import dead_letter
 from settings import Search, Settings, SettingsError
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused
 from sources.kafka_topics import StartupError

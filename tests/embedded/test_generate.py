@@ -15,8 +15,8 @@ from embedded.generate import (
     GeneratedRating,
     Ratings,
 )
+from messages.errors import DecodeError
 from records.customer import decode as decode_customer_change
-from records.errors import DecodeError
 from records.rating import decode as decode_rating
 
 NOW = 1_528_800_546.808

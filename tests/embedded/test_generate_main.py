@@ -20,9 +20,9 @@ from fastavro import parse_schema, schemaless_reader
 from embedded.generate import CHANNELS, MESSAGES
 from embedded.generate.avro import SCHEMA
 from embedded.kafka import EmbeddedKafka
-from records.errors import DecodeError
+from messages.errors import DecodeError
+from messages.wire import framed_value
 from records.rating import Rating, decode
-from schemas.wire import framed_value
 from tests.job import ROOT
 from tests.servers.kafka import Kafka
 from tests.servers.registry import Registry

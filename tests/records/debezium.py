@@ -15,8 +15,8 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from records.message import Message
-from tests.records.messages import message
+from messages.message import Message
+from tests.messages.messages import message
 
 
 class Sent(NamedTuple):

@@ -6,15 +6,15 @@ from itertools import pairwise
 import pytest
 
 from dataflows.formats import of_customers
+from messages.cache import Schemas
+from messages.decoder import ALONE, Decoder
+from messages.errors import InvalidRecord
+from messages.log_position import Source, log_position
+from messages.registry import Registry
+from messages.version import Version, is_stale
 from records.customer import FIELDS, Customer, CustomerChange, decode
-from records.decoder import ALONE, Decoder
-from records.errors import InvalidRecord
-from records.log_position import Source, log_position
-from records.version import Version, is_stale
-from schemas.cache import Schemas
-from schemas.registry import Registry
+from tests.messages.double import RegistryDouble
 from tests.records.debezium import SCHEMAS, SENT, Sent
-from tests.schemas.double import RegistryDouble
 
 ADA = Customer("Ada", "Lind", "Ada Lind", "ada@example.com", "gold", None)
 BO = Customer("Bo", "Wei", "Bo Wei", None, "silver", None)

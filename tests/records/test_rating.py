@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from messages.errors import DecodeError
 from records.customer import Customer
 from records.enriched import EnrichedRating, encode, enrich, locate
-from records.errors import DecodeError
 from records.rating import Rating, decode, unmatched, with_source
-from tests.records.messages import message, nested, to_json
+from tests.messages.messages import message, nested, to_json
 
 PLAIN = {
     "rating_id": 5313,

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import urllib3
 from urllib3.util import Timeout, make_headers, parse_url
 
-from schemas.wire import SchemaId
+from messages.wire import SchemaId
 
 _TIMEOUT = Timeout(connect=2, read=5)
 _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"

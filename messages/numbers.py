@@ -4,7 +4,7 @@ import re
 from base64 import b64decode
 from binascii import Error
 
-from records.errors import InvalidRecord
+from messages.errors import InvalidRecord
 
 _DIGITS = re.compile("-?[0-9]{1,20}")
 _MOST = 2**63

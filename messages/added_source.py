@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from records.log_position import Source, log_position
+from messages.log_position import Source, log_position
 
 _NAMES = Source.__struct_fields__
 
@@ -38,7 +38,7 @@ class AddedSource:
         self.names = [with_source + name for name in _NAMES] + [without + name for name in _NAMES if name != "ts_ms"]
 
     def position(self, raw: bytes | dict[str, Any], *, wrapped: bool) -> bytes | None:
-        """The position, in the form of ``records/log_position.py``; None where none is told.
+        """The position, in the form of ``messages/log_position.py``; None where none is told.
 
         Args:
             raw: The row: its JSON, or its fields by their names in lower case.

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyruhvro
 from fastavro import parse_schema, schemaless_reader
 
-from schemas.wire import FRAME_BYTES, frame
+from messages.wire import FRAME_BYTES, frame
 
 
 class AvroWriter:

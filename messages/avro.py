@@ -6,7 +6,7 @@ envelope 0.3 (``python -m benchmarks avro``). It does not read recursive types, 
 these (decimals are bytes), or one message is broken, fastavro reads them all.
 
 Neither is given a logical type: a value that its logical type cannot hold must not stop a record in which nobody reads
-that field. The wanted fields are converted in ``schemas/logical.py``.
+that field. The wanted fields are converted in ``messages/logical.py``.
 """
 
 import json
@@ -19,8 +19,8 @@ import pyruhvro
 from fastavro import parse_schema, schemaless_reader
 from fastavro.schema import SchemaParseException, UnknownType
 
-from records.errors import InvalidRecord, MalformedAvro, UnsupportedFormat
-from schemas.logical import Conversions, set_aside
+from messages.errors import InvalidRecord, MalformedAvro, UnsupportedFormat
+from messages.logical import Conversions, set_aside
 
 _ARROW_PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "string"})
 _NO_SCHEMA = ValueError, SchemaParseException, UnknownType, RecursionError, KeyError, TypeError, AttributeError

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedded.generate.avro import encoder
-from records.errors import InvalidRecord, MalformedAvro, UnsupportedFormat
-from schemas.avro import AvroReader
+from messages.avro import AvroReader
+from messages.errors import InvalidRecord, MalformedAvro, UnsupportedFormat
 
 ALL = frozenset({"a", "b", "c"})
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.dead_letter import (
+from messages.dead_letter import (
     KEPT_BYTES,
     DeadLetter,
     NotKept,
@@ -19,7 +19,7 @@ from records.dead_letter import (
     original,
     to_message,
 )
-from tests.records.messages import message as kafka_message
+from tests.messages.messages import message as kafka_message
 
 FIELDS = [
     "topic",

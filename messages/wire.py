@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
-from records.message import Message
+from messages.message import Message
 
 SchemaId = int | UUID
 

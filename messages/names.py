@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from string import ascii_uppercase
 from typing import Any
 
-from records.errors import InvalidRecord
+from messages.errors import InvalidRecord
 
 _CAPITALS = ascii_uppercase.encode()
 _TO_ONE = bytes.maketrans(_CAPITALS, b"A" * len(_CAPITALS))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from schemas.registry import NoSchemaError, Registry, RegistryAwayError, RegistryRefusedError
-from tests.schemas.double import RegistryDouble
+from messages.registry import NoSchemaError, Registry, RegistryAwayError, RegistryRefusedError
+from tests.messages.double import RegistryDouble
 from tests.servers.process import free_ports
 
 Name = Callable[[str], str]

@@ -7,14 +7,14 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from records.decoder import ALONE, Alone, Decoder
-from records.errors import DecodeError, InvalidRecord, MalformedAvro, UnknownSchema, UnsupportedFormat, explain
-from records.frames import apicurio
-from records.message import Message
-from records.unwrap import MAX_BYTES, check_size
-from schemas.avro import AvroReader
-from schemas.cache import JsonText, Schemas
-from schemas.wire import FRAME, FRAME_BYTES, carry_guids, framed_key, framed_value
+from messages.avro import AvroReader
+from messages.cache import JsonText, Schemas
+from messages.decoder import ALONE, Alone, Decoder
+from messages.errors import DecodeError, InvalidRecord, MalformedAvro, UnknownSchema, UnsupportedFormat, explain
+from messages.frames import apicurio
+from messages.json import MAX_BYTES, check_size
+from messages.message import Message
+from messages.wire import FRAME, FRAME_BYTES, carry_guids, framed_key, framed_value
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.schemas.double import RegistryDouble
+from tests.messages.double import RegistryDouble
 
 
 @pytest.fixture

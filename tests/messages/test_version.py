@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from messages.log_position import Source, log_position
+from messages.version import Version, advance, is_stale, version
 from records.customer import decode
-from records.log_position import Source, log_position
-from records.version import Version, advance, is_stale, version
-from tests.records.messages import message, to_json
+from tests.messages.messages import message, to_json
 
 ROW = {"id": 1, "first_name": "Rica"}
 

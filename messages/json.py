@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from records import cloud_event, frames
-from records.errors import (
+from messages import cloud_event, frames
+from messages.errors import (
     DecodeError,
     EmptyValue,
     InvalidRecord,
@@ -22,8 +22,8 @@ from records.errors import (
     UnsupportedFormat,
     explain,
 )
-from records.message import Message
-from records.names import Names
+from messages.message import Message
+from messages.names import Names
 
 MAX_BYTES = 1_000_000
 """The longest value that is decoded, in bytes. Kafka's own default limit on a message is 1 MiB; a longer value

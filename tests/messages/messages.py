@@ -4,7 +4,7 @@ import json
 
 import confluent_kafka
 
-from records.message import Message
+from messages.message import Message
 
 
 def message(

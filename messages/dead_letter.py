@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from records.message import Message
+from messages.message import Message
 
 KEPT_BYTES = 512 * 1024
 KEPT_KEY_BYTES = 64 * 1024

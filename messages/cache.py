@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter
 
-from records.errors import DecodeError, UnknownSchema, UnsupportedFormat
-from records.message import Message
-from schemas.avro import AvroReader
-from schemas.registry import NoSchemaError, Registry, RegistryAwayError, RegistryRefusedError
-from schemas.wire import FRAME, FRAME_BYTES, SchemaId, carry_guids, frame, framed_key, framed_value
+from messages.avro import AvroReader
+from messages.errors import DecodeError, UnknownSchema, UnsupportedFormat
+from messages.message import Message
+from messages.registry import NoSchemaError, Registry, RegistryAwayError, RegistryRefusedError
+from messages.wire import FRAME, FRAME_BYTES, SchemaId, carry_guids, frame, framed_key, framed_value
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Which of two changes of a customer is the newer one.
+"""Which of two changes of a row is the newer one.
 
 A change is dropped only if it is proved to be a repetition: if it stands at a lower place of the same server's log than
 the change that is known, and is not later by the database's clock. Everything else that comes later in its partition
@@ -9,11 +9,11 @@ of the same timestamp that of the higher partition.
 A version is an int where no position is told, which takes 32 bytes, or else bytes:
 
     arrived  8 bytes  timestamp of the Kafka record (6 bytes, ms since 1970), partition (2)
-    position          in the form of ``records/log_position.py``
+    position          in the form of ``messages/log_position.py``
 """
 
-from records.log_position import CLOCK, PLACE, is_same_log
-from records.message import Message
+from messages.log_position import CLOCK, PLACE, is_same_log
+from messages.message import Message
 
 Version = int | bytes
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Literal, TypeVar
 
-from records.message import Message
+from messages.message import Message
 
 T = TypeVar("T")
 

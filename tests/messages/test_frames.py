@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from messages.errors import DecodeError
+from messages.message import Message
 from records import customer, rating
 from records.customer import Customer
-from records.errors import DecodeError
-from records.message import Message
-from tests.records.messages import message, to_json
+from tests.messages.messages import message, to_json
 
 RATING = b'{"rating_id":1,"user_id":7}'
 ROW = b'{"id":1,"first_name":"Rica"}'

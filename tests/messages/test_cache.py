@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import Message
 
-from records.errors import UnknownSchema, UnsupportedFormat
-from schemas import cache
-from schemas.avro import AvroReader
-from schemas.cache import JsonText, SchemaNotThereError, Schemas
-from schemas.registry import Registry
-from schemas.wire import SchemaId, frame
-from tests.records.messages import message
-from tests.schemas.double import RegistryDouble
+from messages import cache
+from messages.avro import AvroReader
+from messages.cache import JsonText, SchemaNotThereError, Schemas
+from messages.errors import UnknownSchema, UnsupportedFormat
+from messages.registry import Registry
+from messages.wire import SchemaId, frame
+from tests.messages.double import RegistryDouble
+from tests.messages.messages import message
 
 TEXT = json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]})
 WANTED = frozenset({"a"})

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from records.log_position import BYTES, CLOCK, PLACE, Source, is_same_log, log_position
+from messages.log_position import BYTES, CLOCK, PLACE, Source, is_same_log, log_position
 
 FILE: dict[str, Any] = {"ts_ms": 258, "file": "binlog.000002", "pos": 3}
 

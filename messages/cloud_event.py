@@ -5,7 +5,7 @@ In binary mode the attributes are headers, and the value is the record itself.
 
 from typing import Any
 
-from records.errors import UnsupportedFormat
+from messages.errors import UnsupportedFormat
 
 _DEBEZIUM = "iodebezium"
 _OF_SOURCE = "ts_ms", "server_id", "file", "pos", "row", "lsn", "commit_lsn", "change_lsn", "scn", "db"
