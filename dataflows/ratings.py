@@ -115,7 +115,7 @@ def __getattr__(name: str) -> Dataflow:
     if name != "flow":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        settings = Settings()
+        settings = Settings.load()
         runtime.set_up(settings.log.level)
         for line in settings.strangers:
             log.warning(line)

@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dry-run", action="store_true", help="send nothing; show what would be, in a table")
     options = parser.parse_args(arguments)
     try:
-        settings = Settings()
+        settings = Settings.load()
         runtime.set_up(settings.log.level)
         tally = replay(settings, Filters(options.step, options.error, options.since), dry_run=options.dry_run)
     except (SettingsError, StartupError, ReplayError) as error:

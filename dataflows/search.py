@@ -81,7 +81,7 @@ def templates(settings: Search) -> tuple[Template, ...]:
 
 def from_environment() -> tuple[Template, ...]:
     """The index templates by the settings of the environment; for ``python -m sinks.elasticsearch template``."""
-    return templates(Settings().search)
+    return templates(Settings.load().search)
 
 
 def connect(

@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace, stop: Callable[[], bool]) -> int:
-    settings = Settings()
+    settings = Settings.load()
     properties = settings.properties | ({"bootstrap.servers": options.bootstrap} if options.bootstrap else {})
     topic = options.topic or settings.topics.ratings
     schemas = registry.connect(settings.registry) if options.format == "avro" else None

@@ -79,7 +79,7 @@ def run(
         dead_letters=TestingSink(dead_letters),
         customers_loaded=on_loaded,
     )
-    flow = build(ports, Settings())
+    flow = build(ports, Settings.load())
     cluster_main(flow, [], 0, worker_count_per_proc=workers, epoch_interval=timedelta(0))
     return Outputs(
         read(enriched, "source_offset"),

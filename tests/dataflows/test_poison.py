@@ -127,7 +127,7 @@ class Run:
             enriched_avro=EnrichedAvro(1) if avro else None,
         )
         self.asked: list[tuple[int, int]] = []
-        cluster_main(build(ports, Settings()), [], 0, worker_count_per_proc=workers, epoch_interval=timedelta(0))
+        cluster_main(build(ports, Settings.load()), [], 0, worker_count_per_proc=workers, epoch_interval=timedelta(0))
         self.letters = [json.loads(value) for _, batch in outputs["dead_letters"] for _, value, _ in batch]
         self.good = {
             name: Counter(repr(record) for _, batch in outputs[name] for record in batch)

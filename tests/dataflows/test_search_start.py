@@ -206,7 +206,7 @@ def test_an_address_without_a_scheme_names_the_setting() -> None:
     with pytest.raises(
         SettingsError, match="ELASTICSEARCH_URL is 'localhost:9200', but it must be `https://host:9200`"
     ):
-        Settings({"ELASTICSEARCH_URL": "localhost:9200"})
+        Settings.load({"ELASTICSEARCH_URL": "localhost:9200"})
 
 
 def test_what_turns_out_to_be_no_elasticsearch_later_stops_the_flow(caplog: pytest.LogCaptureFixture) -> None:

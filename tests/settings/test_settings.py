@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from settings import BEGIN, END, Settings, SettingsError, markdown, write_into
+from settings import Settings, SettingsError
+from settings.table import BEGIN, END, markdown, write_into
 
 VARIABLES = re.findall(r"^\| `(\w+)` \| `?([^|`]*)`? \| \S.+ \|$", markdown(), re.MULTILINE)
 """Of every setting the name and the default, as the table of the README has them."""
@@ -56,7 +57,7 @@ DEFAULTS = {
 
 
 def test_defaults() -> None:
-    settings = Settings()
+    settings = Settings.load()
     assert {variable: held(settings)[variable] for variable in DEFAULTS} == DEFAULTS
     assert settings.properties == {"bootstrap.servers": "localhost:9092", "group.id": "ratings-enrichment"}
 
@@ -90,9 +91,9 @@ def test_defaults() -> None:
     ],
 )
 def test_every_variable_is_read(environment: Set, variable: str, text: str, value: object) -> None:
-    before = held(Settings())
+    before = held(Settings.load())
     environment(variable, text)
-    assert held(Settings()) == {**before, variable: value}
+    assert held(Settings.load()) == {**before, variable: value}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_every_variable_is_read(environment: Set, variable: str, text: str, valu
 )
 def test_which_channels_are_tests(environment: Set, pattern: str, channel: str, found: bool) -> None:
     environment("TEST_CHANNEL_PATTERN", pattern)
-    assert (Settings().alerts.test_channels.search(channel) is not None) is found
+    assert (Settings.load().alerts.test_channels.search(channel) is not None) is found
 
 
 NUMBER, WHOLE = "number", "integer"
@@ -151,7 +152,7 @@ NUMBER, WHOLE = "number", "integer"
 def test_a_bad_value_is_told_in_one_line(environment: Set, variable: str, text: str, may_hold: list[str]) -> None:
     environment(variable, text)
     with pytest.raises(SettingsError) as caught:
-        Settings()
+        Settings.load()
     line = str(caught.value)
     assert line.startswith(f"{variable} is {text!r}, but it ")
     assert [fragment for fragment in may_hold if fragment not in line] == [], line
@@ -245,7 +246,7 @@ def test_a_value_that_would_break_something_later_is_told(
     environment: Set, variable: str, text: str, may_hold: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings({variable: text})
+        Settings.load({variable: text})
     line = str(caught.value)
     assert line.startswith(f"{variable} is {text[:300]!r}, but it ")
     assert may_hold in line
@@ -274,7 +275,7 @@ def test_a_value_that_would_break_something_later_is_told(
     ],
 )
 def test_a_value_of_another_form(environment: Set, variable: str, text: str, value: object) -> None:
-    assert held(Settings({variable: text}))[variable] == value
+    assert held(Settings.load({variable: text}))[variable] == value
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,7 @@ def test_a_value_of_another_form(environment: Set, variable: str, text: str, val
 )
 def test_values_that_do_not_fit(environment: Set, variables: dict[str, str], line: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings(variables)
+        Settings.load(variables)
     assert line in str(caught.value)
     assert "hush" not in str(caught.value)
 
@@ -307,7 +308,7 @@ def test_of_several_bad_values_one_is_told(environment: Set) -> None:
     environment("UNMATCHED", "maybe")
     environment("UNMATCHED_GRACE_SECONDS", "-1")
     with pytest.raises(SettingsError, match=r"^UNMATCHED_GRACE_SECONDS is '-1', but [^\n]*$"):
-        Settings()
+        Settings.load()
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,7 @@ def test_other_variables_of_kafka_are_librdkafkas_properties(
 ) -> None:
     environment(variable, text)
     usual = {"bootstrap.servers": "localhost:9092", "group.id": "ratings-enrichment"}
-    assert Settings().properties == {**usual, **properties}
+    assert Settings.load().properties == {**usual, **properties}
 
 
 @pytest.mark.parametrize(
@@ -371,7 +372,7 @@ def test_other_variables_of_kafka_are_librdkafkas_properties(
 def test_what_a_guarantee_depends_on_cannot_be_set(environment: Set, variable: str) -> None:
     environment(variable, "true")
     with pytest.raises(SettingsError, match=rf"^{variable} cannot be set: \w[^\n]+$"):
-        Settings()
+        Settings.load()
 
 
 def test_no_secret_is_in_a_message(environment: Set) -> None:
@@ -380,11 +381,11 @@ def test_no_secret_is_in_a_message(environment: Set) -> None:
     for variable, _ in VARIABLES:
         if variable.endswith(("PASSWORD", "KEY", "SECRET", "TOKEN")) and variable != "S3_KEY":
             environment(variable, "hush-hush")
-    told: list[Any] = [repr(Settings()), str(Settings()), *held(Settings()).values()]
+    told: list[Any] = [repr(Settings.load()), str(Settings.load()), *held(Settings.load()).values()]
     for variable, text in (("UNMATCHED", "hush"), ("KAFKA_GROUP_ID", ""), ("KAFKA_TRANSACTIONAL_ID", "hush-hush")):
         environment(variable, text)
         with pytest.raises(SettingsError) as caught:
-            Settings()
+            Settings.load()
         told.append(str(caught.value))
         told += [caught.value.__cause__, None if caught.value.__suppress_context__ else caught.value.__context__]
     assert "hush-hush" not in repr(told)
@@ -392,13 +393,13 @@ def test_no_secret_is_in_a_message(environment: Set) -> None:
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings().join.grace = 1  # type: ignore[misc]
+        Settings.load().join.grace = 1  # type: ignore[misc]
 
 
 def test_the_table_tells_of_every_setting() -> None:
     rows = dict(VARIABLES)
     assert len(rows) == len(VARIABLES)
-    assert rows.keys() == held(Settings()).keys() >= DEFAULTS.keys()
+    assert rows.keys() == held(Settings.load()).keys() >= DEFAULTS.keys()
     assert (rows["UNMATCHED_GRACE_SECONDS"], rows["TEST_CHANNEL_PATTERN"]) == ("5", "test")
     assert (rows["ALERT_CLUB_STATUSES"], rows["KAFKA_BOOTSTRAP_SERVERS"]) == ("platinum", "localhost:9092")
 
@@ -414,13 +415,13 @@ def test_topics_must_differ(environment: Set) -> None:
     environment("RATINGS_TOPIC", "same")
     environment("ENRICHED_TOPIC", "same")
     with pytest.raises(SettingsError, match="RATINGS_TOPIC and ENRICHED_TOPIC are both 'same'"):
-        Settings()
+        Settings.load()
 
 
 def test_a_password_in_an_address_is_not_shown(environment: Set) -> None:
     environment("SCHEMA_REGISTRY_URL", "ftp://ada:s3cret@registry:8081")
     with pytest.raises(SettingsError, match=r"SCHEMA_REGISTRY_URL is \(not shown\)") as refusal:
-        Settings()
+        Settings.load()
     assert "s3cret" not in str(refusal.value)
 
 
@@ -428,6 +429,6 @@ def test_a_password_in_an_address_is_not_shown(environment: Set) -> None:
 def test_avro_needs_a_registry(environment: Set, variable: str) -> None:
     environment(variable, "avro")
     with pytest.raises(SettingsError, match=f"{variable} is 'avro', but SCHEMA_REGISTRY_URL is not set"):
-        Settings()
+        Settings.load()
     environment("SCHEMA_REGISTRY_URL", "http://localhost:8081")
-    assert held(Settings())[variable] == "avro"
+    assert held(Settings.load())[variable] == "avro"

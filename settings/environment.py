@@ -5,7 +5,7 @@ Knows the names of variables, but not what they mean; every function is given th
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +31,32 @@ class Given(NamedTuple):
     variable: str
     """The variable that was set: the setting's name, or that with ``_FILE``."""
     value: str
+
+
+class Variables(NamedTuple):
+    """The variables that settings were read from, for messages about them."""
+
+    by_name: Mapping[str, str]
+    hidden: Sequence[str]
+    """Contents of files that librdkafka may quote."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Given], *, librdkafka: Collection[str]) -> "Variables":
+        """Those of settings, of which some are properties of librdkafka."""
+        contents = [settings[name].value for name in librdkafka if settings[name].variable != name]
+        return cls(
+            {name: setting.variable for name, setting in settings.items()},
+            [content for content in contents if len(content) > 3],
+        )
+
+    def name_files(self, message: str) -> str:
+        """The message with the variables that were set: ``S3_BUCKET_FILE``, where the bucket is read from a file.
+
+        librdkafka quotes what it refuses: what a file holds is not shown.
+        """
+        for content in self.hidden:
+            message = message.replace(content, "(not shown)")
+        return re.sub(r"\b[A-Z][A-Z0-9_]+\b", lambda word: self.by_name.get(word[0], word[0]), message)
 
 
 def given(names: Iterable[str], environ: Mapping[str, str]) -> dict[str, Given]:

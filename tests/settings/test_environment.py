@@ -11,12 +11,12 @@ from settings import Settings, SettingsError
 
 Environment = dict[str, str]
 
-COMPONENTS = [component for component in vars(Settings({})).values() if isinstance(component, BaseModel)]
+COMPONENTS = [component for component in vars(Settings.load({})).values() if isinstance(component, BaseModel)]
 NAMES = [str(field.alias) for component in COMPONENTS for field in type(component).model_fields.values()]
 
 
 def held(environ: Environment) -> dict[str, Any]:
-    settings = Settings(environ)
+    settings = Settings.load(environ)
     own = {name: value for name, value in vars(settings).items() if isinstance(value, BaseModel)}
     return {**own, "properties": settings.properties}
 
@@ -50,7 +50,7 @@ SERVICES = [
 def test_what_kubernetes_makes_of_a_service_is_no_setting(service: str) -> None:
     environ = dict(links(service))
     assert held(environ) == NOTHING
-    assert Settings(environ).strangers == []
+    assert Settings.load(environ).strangers == []
 
 
 TOOLS = {
@@ -93,7 +93,7 @@ TOOLS = {
 def test_what_other_tools_export_is_no_setting(tool: str, value: str) -> None:
     environ = dict.fromkeys(TOOLS[tool].split(), value)
     assert held(environ) == NOTHING
-    assert Settings(environ).strangers == []
+    assert Settings.load(environ).strangers == []
 
 
 @pytest.mark.parametrize("name", sorted({name for component in COMPONENTS for name in type(component).model_fields}))
@@ -107,7 +107,7 @@ def test_the_name_of_a_field_is_no_setting(name: str, value: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_setting_in_small_letters_is_none_and_is_told(name: str) -> None:
     assert held({name.lower(): "1"}) == NOTHING
-    assert Settings({name.lower(): "1"}).strangers == [f"{name.lower()} is no setting: did you mean {name}?"]
+    assert Settings.load({name.lower(): "1"}).strangers == [f"{name.lower()} is no setting: did you mean {name}?"]
 
 
 def test_files_that_nobody_named_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_files_that_nobody_named_are_not_read(tmp_path: Path, monkeypatch: pytes
     ],
 )
 def test_what_looks_like_a_setting_is_told(variable: str, line: str) -> None:
-    assert Settings({variable: "hush-hush"}).strangers == [line]
+    assert Settings.load({variable: "hush-hush"}).strangers == [line]
     assert held({variable: "hush-hush"}) == NOTHING
 
 
@@ -157,7 +157,7 @@ def test_settings_and_their_files_are_not_told() -> None:
     usual = {name: str(value) for name, value in text.items() if isinstance(value, str | int | float)}
     environ = {**usual, **{f"{name}_FILE": "" for name in NAMES}, "KAFKA_ACKS": "all", "KAFKA_ACKS_FILE": ""}
     assert len(usual) > 20
-    assert Settings(environ).strangers == []
+    assert Settings.load(environ).strangers == []
 
 
 def outcome(environ: Environment) -> object:
@@ -193,14 +193,14 @@ def test_a_file_holds_what_the_variable_may_hold(tmp_path: Path, name: str, text
 def test_a_file_holds_a_property_of_librdkafka(tmp_path: Path, content: bytes, value: str) -> None:
     file = tmp_path / "content"
     file.write_bytes(content)
-    properties = Settings({"KAFKA_SASL_PASSWORD_FILE": str(file)}).properties
+    properties = Settings.load({"KAFKA_SASL_PASSWORD_FILE": str(file)}).properties
     assert properties == {**NOTHING["properties"], "sasl.password": value}
 
 
 def test_properties_that_are_files_of_their_own_stay_so() -> None:
     key = {"KAFKA_SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE": "/key.pem"}
     template = {"KAFKA_SASL_OAUTHBEARER_ASSERTION_JWT_TEMPLATE_FILE": "/jwt.json"}
-    properties = Settings(key | template).properties
+    properties = Settings.load(key | template).properties
     assert properties["sasl.oauthbearer.assertion.private.key.file"] == "/key.pem"
     assert properties["sasl.oauthbearer.assertion.jwt.template.file"] == "/jwt.json"
 
@@ -214,7 +214,7 @@ def test_which_counts_of_a_variable_and_a_file(tmp_path: Path, name: str) -> Non
     assert held({f"{name}_FILE": ""}) == NOTHING
     assert held({f"{name}_FILE": "", name: "INFO"}) == held({name: "INFO"})
     with pytest.raises(SettingsError, match=rf"^{name} and {name}_FILE are both set[^\n]*$"):
-        Settings({**by_file, name: "INFO"})
+        Settings.load({**by_file, name: "INFO"})
 
 
 @pytest.mark.parametrize("name", ["S3_BUCKET", "ELASTICSEARCH_PASSWORD", "ALERT_MAX_STARS", "KAFKA_SASL_PASSWORD"])
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path, name: st
     (tmp_path / "large").write_bytes(b"x" * ((1 << 20) + 1))
     (tmp_path / "latin").write_bytes("geh\xf6im".encode("latin-1"))
     with pytest.raises(SettingsError) as caught:
-        Settings({f"{name}_FILE": path.format(folder=tmp_path)})
+        Settings.load({f"{name}_FILE": path.format(folder=tmp_path)})
     assert str(caught.value) == f"{name}_FILE {line.format(folder=tmp_path)}"
 
 
@@ -243,7 +243,7 @@ def test_nothing_of_a_file_is_in_a_message(tmp_path: Path, name: str) -> None:
     file = tmp_path / "content"
     file.write_text("hush\x01hush")
     try:
-        told = repr(Settings({f"{name}_FILE": str(file)}))
+        told = repr(Settings.load({f"{name}_FILE": str(file)}))
     except SettingsError as error:
         told = str(error)
         assert told.startswith(f"{name}_FILE ")
@@ -267,5 +267,5 @@ def test_a_message_names_the_variable_that_was_set(
     for name, content in by_file.items():
         (tmp_path / name).write_text(content)
     with pytest.raises(SettingsError) as caught:
-        Settings({f"{name}_FILE": str(tmp_path / name) for name in by_file} | others)
+        Settings.load({f"{name}_FILE": str(tmp_path / name) for name in by_file} | others)
     assert str(caught.value).startswith(line)
