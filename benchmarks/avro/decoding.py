@@ -14,8 +14,8 @@ from benchmarks.avro import timing
 from benchmarks.avro.customers import forms
 from benchmarks.avro.schemas import NULLABLE_RATINGS, RATINGS, Row, framed
 from benchmarks.data import Data
-from dataflows.formats import of_customers, of_ratings
-from dataflows.schemas import schemas
+from dataflows.decoders import of_customers, of_ratings
+from dataflows.wiring.registry import schemas
 from messages.decoder import Decoder
 from messages.message import Message
 from messages.registry import Registry

@@ -17,6 +17,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 
+from dataflows.wiring.errors import StartupError, starting
 from embedded.feed import Pace
 from embedded.generate import avro, registry
 from embedded.generate.progress import Progress
@@ -24,7 +25,7 @@ from embedded.generate.ratings import JSON, USERS, Ratings
 from embedded.generate.writer import Writer
 from embedded.stop import stop_signals
 from settings import Settings, SettingsError
-from sources.kafka_topics import StartupError, Topics, name_variable
+from sources.kafka.topics import Topics
 
 _TURN_SECONDS = 0.02
 """From one look at what is due to the next, so that thousands a second do not come in bursts."""
@@ -87,12 +88,10 @@ def _run(options: argparse.Namespace, stop: Callable[[], bool]) -> int:
 
 
 def _connect(topic: str, properties: dict[str, Any], deadline: float, stop: Callable[[], bool]) -> Writer:
-    try:
+    with starting(properties):
         writer = Writer(topic, properties)
         with suppress(SystemExit):  # told to stop: then nothing is written, and the account says so
             Topics({**properties, "log_level": 0}, deadline, stop)
-    except KafkaException as error:
-        raise StartupError(name_variable(error, properties)) from None
     writer.await_topic(stop)
     return writer
 

@@ -1,10 +1,10 @@
 """The schema of generated ratings, in a schema registry."""
 
-from dataflows.schemas import client
+from dataflows.wiring.errors import StartupError
+from dataflows.wiring.registry import client
 from embedded.generate import avro
 from messages.registry import Registry, RegistryAwayError, RegistryRefusedError
 from settings import SchemaRegistry
-from sources.kafka_topics import StartupError
 
 
 def connect(settings: SchemaRegistry) -> Registry:

@@ -6,8 +6,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from dataflows.wiring.errors import StartupError
 from embedded.generate.ratings import GeneratedRating
-from sources.kafka_topics import StartupError
 
 _TOPIC_SECONDS = 5.0
 """A broker that creates topics by itself has created one by then."""

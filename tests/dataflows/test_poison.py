@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dataflows import formats
+from dataflows import decoders
 from dataflows.enriched_avro import EnrichedAvro
 from dataflows.letters import Letters
 from dataflows.ports import Ports
@@ -104,8 +104,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMATCHED_GRACE_SECONDS", "3600")
     monkeypatch.setenv("ELASTICSEARCH_RATINGS_INDEX", "raw")
     monkeypatch.setenv("DEAD_LETTERS_MAX_IN_A_ROW", "1000000")
-    monkeypatch.setattr(formats, "of_ratings", lambda *_, **__: Decoder(decode))
-    monkeypatch.setattr(formats, "of_customers", lambda *_, **__: Decoder(decode_customer))
+    monkeypatch.setattr(decoders, "of_ratings", lambda *_, **__: Decoder(decode))
+    monkeypatch.setattr(decoders, "of_customers", lambda *_, **__: Decoder(decode_customer))
 
 
 class Run:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from dataflows.formats import of_customers
+from dataflows.decoders import of_customers
 from messages.cache import Schemas
 from messages.decoder import ALONE, Decoder
 from messages.errors import InvalidRecord

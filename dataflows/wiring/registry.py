@@ -3,12 +3,12 @@
 import logging
 import time
 
-from dataflows import runtime
+from dataflows import process
+from dataflows.wiring.errors import StartupError
 from messages.cache import Schemas
 from messages.registry import Registry, RegistryAwayError, RegistryRefusedError
 from records import customer, rating
 from settings import SchemaRegistry
-from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def register(registry: Registry, subject: str, schema: str, deadline: float) -> 
         except RegistryRefusedError as error:
             raise StartupError(f"the schema registry refuses the schema of {subject}: {error}") from None
         except RegistryAwayError as error:
-            if runtime.stopping() or time.monotonic() >= end:
+            if process.stopping() or time.monotonic() >= end:
                 raise StartupError(f"the schema of {subject} cannot be registered: {error}") from None
             log.warning("the schema of %s cannot be registered yet: %s", subject, error)
         time.sleep(_REST_SECONDS)

@@ -1,7 +1,6 @@
 """What must hold of a Kafka cluster and its topics before a flow starts."""
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -21,8 +20,8 @@ _REST_SECONDS = 0.5
 _REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL})
 
 
-class StartupError(RuntimeError):
-    """The flow cannot start; the message is one line for whoever starts it."""
+class ClusterError(RuntimeError):
+    """The cluster is not as a flow needs it; the message is one line for whoever starts the flow."""
 
 
 class Topics:
@@ -30,7 +29,7 @@ class Topics:
 
     Raises:
         KafkaException: librdkafka refuses the configuration.
-        StartupError: the brokers do not answer within ``deadline`` seconds, or refuse our credentials.
+        ClusterError: the brokers do not answer within ``deadline`` seconds, or refuse our credentials.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Topics:
         """Create those that do not exist, with as many partitions as ``like`` and the brokers' own defaults.
 
         Raises:
-            StartupError: the cluster refuses.
+            ClusterError: the cluster refuses.
         """
         missing = [topic for topic in topics if topic not in self._partitions]
         if not missing:
@@ -71,7 +70,7 @@ class Topics:
             elif error.code() == KafkaError._UNSUPPORTED_FEATURE:
                 log.info("topic %s does not exist and cannot be created here: left to the first write", topic)
             elif error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise StartupError(f"topic {topic} does not exist and cannot be created: {error.str()}")
+                raise ClusterError(f"topic {topic} does not exist and cannot be created: {error.str()}")
 
     def may_forget(self, topic: str) -> str | None:
         """Why the topic, read from its start, may lack the last message of some keys; None if it keeps them all.
@@ -98,9 +97,9 @@ class Topics:
             trouble = self._trouble
             why = trouble.str() if trouble else "no answer"
             if trouble and trouble.code() in _REFUSED:
-                raise StartupError(f"Kafka at {self._servers} refuses us: {why}")
+                raise ClusterError(f"Kafka at {self._servers} refuses us: {why}")
             if time.monotonic() >= until:
-                raise StartupError(f"Kafka at {self._servers} is not there after {deadline:.0f} s: {why}")
+                raise ClusterError(f"Kafka at {self._servers} is not there after {deadline:.0f} s: {why}")
             if time.monotonic() >= report:
                 log.info("waiting for Kafka at %s: %s", self._servers, why)
                 report = time.monotonic() + _REPORT_SECONDS
@@ -125,14 +124,6 @@ class Topics:
     def _on_error(self, error: KafkaError) -> None:
         if self._trouble is None or self._trouble.code() not in _REFUSED:
             self._trouble = error
-
-
-def name_variable(error: KafkaException, properties: Iterable[str]) -> str:
-    """Put the variables before librdkafka's complaint about a property: it quotes the name, or that of an alias."""
-    trouble: str = error.args[0].str()
-    quoted = re.findall(r'["`]([a-z.]+)["`]', trouble)
-    guilty = [name for name in quoted if name in properties][:1] or sorted(properties)
-    return f"{' or '.join('KAFKA_' + name.upper().replace('.', '_') for name in guilty)}: {trouble}"
 
 
 def _result(future: "Future[Any]") -> tuple[Any, KafkaError | None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dataflows.formats import of_customers, of_ratings
+from dataflows.decoders import of_customers, of_ratings
 from embedded.generate.avro import encoder
 from messages.cache import Schemas
 from messages.decoder import ALONE, Decoder
