@@ -35,10 +35,10 @@ format: .venv/dev ## put the code in its form
 	$(BIN)/ruff check --fix .
 
 servers: .venv/dev ## real servers for a person: writes .servers/env to source; Ctrl-C stops them
-	@$(BIN)/python -m tests.servers
+	@$(BIN)/python -m servers
 
 servers-cdc: .venv/dev ## the customers of make servers into Kafka, FORM=flattened-avro, envelope, ...; again: in another form
-	@$(BIN)/python -m tests.servers.cdc --form $(FORM)
+	@$(BIN)/python -m servers.cdc --form $(FORM)
 
 bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minutes
 	$(BIN)/python -m benchmarks

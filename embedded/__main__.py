@@ -10,11 +10,11 @@ import tempfile
 from pathlib import Path
 
 from embedded.branches import Branches
-from embedded.kafka import EmbeddedKafka, LibraryNotFoundError
 from embedded.run import run
 from embedded.stop import stop_signals
 from embedded.topics import PARTITIONS
 from embedded.view import open_view
+from servers.embedded.kafka import EmbeddedKafka, LibraryNotFoundError
 
 
 def main() -> int:

@@ -7,8 +7,8 @@ from types import TracebackType
 import pyarrow.parquet as pq
 from typing_extensions import Self
 
-from embedded.elasticsearch import EmbeddedElasticsearch
-from embedded.s3 import EmbeddedS3
+from servers.embedded.elasticsearch import EmbeddedElasticsearch
+from servers.embedded.s3 import EmbeddedS3
 
 _BUCKET = "ratings"
 _INDEX = "ratings-enriched"

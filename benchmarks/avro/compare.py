@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.avro import decoding, flow, writing
 from benchmarks.data import Data
 from messages.registry import Registry
-from tests.messages.double import RegistryDouble
+from servers.embedded.registry import RegistryDouble
 
 
 def compare(options: Namespace) -> dict[str, Any]:

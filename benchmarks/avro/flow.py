@@ -23,7 +23,7 @@ from benchmarks.verify import Verified, Verifier
 from dataflows.enriched_avro import SCHEMA
 from messages.registry import Registry
 from messages.writer import AvroWriter
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 AVRO_TOPIC = "ratings-in-avro"
 TARGET = 1.0

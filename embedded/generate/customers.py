@@ -11,7 +11,7 @@ import msgspec
 import orjson
 from msgspec.structs import replace
 
-from embedded.seed import SEED_CUSTOMERS, Customer
+from servers.seed import SEED_CUSTOMERS, Customer
 
 MAX_CUSTOMERS = 40
 """The table grows to so many customers at most, in a run of days too."""

@@ -24,14 +24,14 @@ from dataflows.archive import SCHEMA
 from dataflows.letters import Letters, refused_records
 from dataflows.wiring.errors import StartupError
 from dataflows.wiring.s3 import connect
-from embedded.s3 import EmbeddedS3, Endpoint
 from records.enriched import EnrichedRating
+from servers.embedded.s3 import EmbeddedS3, Endpoint
+from servers.kafka import Kafka
+from servers.s3 import S3
 from settings import Archive
 from sinks.s3 import Rolling
 from tests.dataflows.world import Outputs, Row, World
 from tests.job import Job
-from tests.servers.kafka import Kafka
-from tests.servers.s3 import S3
 from tests.sinks.test_s3_times import TIMES
 from tests.test_docs import example, query
 

@@ -16,9 +16,9 @@ from dataflows import ratings
 from dataflows.ports import Messages, Ports
 from dataflows.ratings import build
 from messages.message import Poll
+from servers.embedded.messages import message
 from settings import Settings
 from sinks.kafka import Key
-from tests.messages.messages import message
 
 Written = tuple[bytes | None, bytes | None]
 """Key and value."""

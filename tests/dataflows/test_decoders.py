@@ -20,8 +20,8 @@ from messages.wire import frame
 from records import customer, rating
 from records.customer import Customer
 from records.rating import Rating
-from tests.messages.double import RegistryDouble
-from tests.messages.messages import message, to_json
+from servers.embedded.messages import message, to_json
+from servers.embedded.registry import RegistryDouble
 
 ROW = {
     "rating_id": 604087,

@@ -14,7 +14,7 @@ from operators.failure import Failure
 from records.customer import CustomerChange
 from records.enriched import encode, enrich
 from records.rating import Rating
-from tests.messages.messages import message
+from servers.embedded.messages import message
 
 RATING = Rating(1, 2, rating_ts=1007, source_partition=3, source_offset=7)
 

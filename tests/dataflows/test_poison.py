@@ -24,8 +24,8 @@ from messages.message import Message, Poll
 from records.customer import Customer, CustomerChange
 from records.enriched import encode, enrich, locate
 from records.rating import Rating
+from servers.embedded.messages import message
 from settings import Settings
-from tests.messages.messages import message
 
 PLATINUM, BROKEN = 1, 2
 """A customer, and one of whom no rating can be made."""
@@ -141,7 +141,7 @@ class Run:
         return {place: self._messages[place] for place in wanted}
 
 
-def written(kinds: Sequence[Sequence[Any]], only: Any = None) -> list[list[Message]]:
+def written(kinds: Sequence[Sequence[Any]], only: Any = None) -> Sequence[Sequence[Message]]:
     """A poll of messages for each of the lists; ``only`` leaves out all that are of another kind."""
     offset, polls = 0, []
     for poll in kinds:

@@ -15,10 +15,10 @@ from messages.dead_letter import Refused
 from records.enriched import Alert, EnrichedRating, encode
 from records.index_names import END_OF_TIME, IndexNames
 from records.search import TEMPLATE_VERSION, template
+from servers.elasticsearch import Elasticsearch
 from settings import Search
 from sinks.elasticsearch import ElasticsearchSink
 from tests.job import ROOT
-from tests.servers.elasticsearch import Elasticsearch
 
 README = (ROOT / "README.md").read_text()
 

@@ -20,9 +20,9 @@ from bytewax.testing import TestingSink, TestingSource, run_main
 from dataflows import store
 from dataflows.process import Launch, launch
 from dataflows.wiring.errors import StartupError
+from servers.kafka import Kafka
 from tests.dataflows.test_start import inputs, read, settings, wait_for, write
 from tests.job import ROOT, Job
-from tests.servers.kafka import Kafka
 
 CLAIM = """
 import sys, time

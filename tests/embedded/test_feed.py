@@ -3,7 +3,7 @@ from confluent_kafka import KafkaException
 
 from embedded import feed
 from embedded.feed import Feed, Pace
-from embedded.kafka import EmbeddedKafka
+from servers.embedded.kafka import EmbeddedKafka
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ from fastavro import parse_schema, schemaless_reader
 
 from embedded.generate import CHANNELS, MESSAGES
 from embedded.generate.avro import SCHEMA
-from embedded.kafka import EmbeddedKafka
 from messages.errors import DecodeError
 from messages.wire import framed_value
 from records.rating import Rating, decode
+from servers.embedded.kafka import EmbeddedKafka
+from servers.kafka import Kafka
+from servers.registry import Registry
 from tests.job import ROOT
-from tests.servers.kafka import Kafka
-from tests.servers.registry import Registry
 
 SECONDS = 60
 ACCOUNT = re.compile(r"ratings (\d+) failed (\d+) seconds (\d+\.\d) rate (\d+)")

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from embedded.kafka import EmbeddedKafka
 from embedded.outputs import Alert, DeadLetter, Enriched, Output, Outputs, Unreadable, decode_output
 from embedded.topics import ALERTS, CUSTOMERS, DEAD_LETTERS, ENRICHED, PARTITIONS, RATINGS
+from servers.embedded.kafka import EmbeddedKafka
 
 ENRICHED_RATING = {
     "rating_id": 604087,

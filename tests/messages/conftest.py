@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.messages.double import RegistryDouble
+from servers.embedded.registry import RegistryDouble
 
 
 @pytest.fixture

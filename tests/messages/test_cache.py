@@ -13,8 +13,8 @@ from messages.cache import JsonText, SchemaNotThereError, Schemas
 from messages.errors import UnknownSchema, UnsupportedFormat
 from messages.registry import Registry
 from messages.wire import SchemaId, frame
-from tests.messages.double import RegistryDouble
-from tests.messages.messages import message
+from servers.embedded.messages import message
+from servers.embedded.registry import RegistryDouble
 
 TEXT = json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]})
 WANTED = frozenset({"a"})
@@ -34,7 +34,7 @@ def until(condition: object, seconds: float = 10) -> None:
 
 
 def framed(number: int, key: int | None = None) -> Message:
-    return message(frame(number, b"\x02"), None if key is None else frame(key, b"\x02"))  # type: ignore[return-value]
+    return message(frame(number, b"\x02"), None if key is None else frame(key, b"\x02"))
 
 
 def avro_reader(schemas: Schemas, schema: SchemaId) -> AvroReader:

@@ -19,7 +19,7 @@ from messages.dead_letter import (
     original,
     to_message,
 )
-from tests.messages.messages import message as kafka_message
+from servers.embedded.messages import message as kafka_message
 
 FIELDS = [
     "topic",

@@ -13,7 +13,7 @@ from messages.errors import DecodeError
 from messages.message import Message
 from records import customer, rating
 from records.customer import Customer
-from tests.messages.messages import message, to_json
+from servers.embedded.messages import message, to_json
 
 RATING = b'{"rating_id":1,"user_id":7}'
 ROW = b'{"id":1,"first_name":"Rica"}'

@@ -11,8 +11,8 @@ import pytest
 import urllib3
 
 from messages.registry import NoSchemaError, Registry, RegistryAwayError, RegistryRefusedError
-from tests.messages.double import RegistryDouble
-from tests.servers.process import free_ports
+from servers.embedded.registry import RegistryDouble
+from servers.process import free_ports
 
 Name = Callable[[str], str]
 

@@ -7,7 +7,7 @@ import pytest
 from messages.log_position import Source, log_position
 from messages.version import Version, advance, is_stale, version
 from records.customer import decode
-from tests.messages.messages import message, to_json
+from servers.embedded.messages import message, to_json
 
 ROW = {"id": 1, "first_name": "Rica"}
 

@@ -3,7 +3,7 @@ import uuid
 import pytest
 
 from messages.wire import Framed, frame, framed_key, framed_value
-from tests.messages.messages import message
+from servers.embedded.messages import message
 
 GUID = uuid.UUID("12345678-1234-5678-1234-567812345678")
 HEADER = b"\x01" + GUID.bytes

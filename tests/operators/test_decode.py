@@ -17,7 +17,7 @@ from messages.message import Message, Poll
 from operators.batch import KEY_GROUPS
 from operators.decode import DeadLetters, Loaded, decode
 from operators.limit import FailureLimit, TooManyFailures
-from tests.messages.messages import message
+from servers.embedded.messages import message
 
 step_ids: Iterator[str] = (f"decode_{number}" for number in count())
 

@@ -21,8 +21,8 @@ from operators.decode import Loaded
 from operators.join import Join, TableJoin, Unmatched, join_table
 from records import customer
 from records.customer import Customer, CustomerChange
-from tests.messages.messages import message
-from tests.records.debezium import SENT
+from servers.embedded.debezium import SENT
+from servers.embedded.messages import message
 
 START = datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 GRACE = timedelta(seconds=5)

@@ -11,7 +11,7 @@ from messages.log_position import Source, log_position
 from messages.unavailable import spellings
 from messages.version import version
 from records.customer import Customer, CustomerChange, completed, decode
-from tests.messages.messages import message, nested, to_json
+from servers.embedded.messages import message, nested, to_json
 
 ROW = {
     "id": 1,

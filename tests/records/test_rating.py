@@ -10,7 +10,7 @@ from messages.errors import DecodeError
 from records.customer import Customer
 from records.enriched import EnrichedRating, encode, enrich, locate
 from records.rating import Rating, decode, unmatched, with_source
-from tests.messages.messages import message, nested, to_json
+from servers.embedded.messages import message, nested, to_json
 
 PLAIN = {
     "rating_id": 5313,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages.message import Message
+from servers.embedded.messages import message
 from sources.kafka.aside import Aside
-from tests.messages.messages import message
 
 Step = tuple[str, str, str, str, str]
 """What is done, with which messages, which of all cannot be decoded yet, what comes out, what waits then."""

@@ -19,9 +19,9 @@ from prometheus_client import REGISTRY
 
 from messages.message import Message as KafkaMessage
 from messages.message import Poll
+from servers.kafka import Kafka
 from sources.kafka import MAX_MESSAGES, KafkaSource
 from sources.kafka.position import Position, State, from_state
-from tests.servers.kafka import Kafka
 
 Source = Callable[..., KafkaSource]
 
