@@ -98,10 +98,21 @@ def test_what_docker_leaves_out(lines: str, left_out: list[str], kept: list[str]
 
 def test_it_holds_the_code_and_nothing_of_development(image: Image) -> None:
     names = {path.name for path in image.workdir.iterdir()}
-    code = {path.name for path in ROOT.iterdir() if is_code(path)} - {"tests", "benchmarks", "embedded", "servers"}
+    code = {path.name for path in ROOT.iterdir() if is_code(path)} - {"tests", "benchmarks", "demo", "servers"}
     assert {"settings", "dataflows", "messages"} <= code
     assert code | {"LICENSE", "requirements"} <= names
-    assert not names & {"tests", "benchmarks", "embedded", "servers", "docs", "k8s", ".git", ".venv", ".servers", "recovery"}
+    assert not names & {
+        "tests",
+        "benchmarks",
+        "demo",
+        "servers",
+        "docs",
+        "k8s",
+        ".git",
+        ".venv",
+        ".servers",
+        "recovery",
+    }
     assert [path.name for path in (image.workdir / "requirements").iterdir()] == ["runtime.txt"]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 
 from benchmarks.avro.schemas import Row, framed
-from embedded.generate.avro import encoder
+from demo.generate.avro import encoder
 from messages.registry import Registry
 from messages.wire import FRAME_BYTES, frame
 from servers.embedded.debezium import SCHEMAS, SENT

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from embedded.generate.avro import encoder
+from demo.generate.avro import encoder
 from messages.registry import Registry
 from messages.wire import frame
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from embedded.generate.avro import SCHEMA, encoder
+from demo.generate.avro import SCHEMA, encoder
 from messages.wire import frame
 from servers.kafka import Kafka
 

@@ -10,7 +10,7 @@ import fastavro
 import pytest
 from confluent_kafka import Producer
 
-from embedded.generate.avro import SCHEMA
+from demo.generate.avro import SCHEMA
 from messages.registry import Registry as RegistryClient
 from servers.embedded.registry import RegistryDouble
 from servers.kafka import Kafka

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded.generate.avro import SCHEMA
+from demo.generate.avro import SCHEMA
 from messages.registry import Registry as RegistryClient
 from servers import debezium
 from servers.connect import Connect

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dataflows.decoders import of_customers, of_ratings
-from embedded.generate.avro import encoder
+from demo.generate.avro import encoder
 from messages.cache import Schemas
 from messages.decoder import ALONE, Decoder
 from messages.errors import DecodeError, InvalidRecord

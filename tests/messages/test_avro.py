@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedded.generate.avro import encoder
+from demo.generate.avro import encoder
 from messages.avro import AvroReader
 from messages.errors import InvalidRecord, MalformedAvro, UnsupportedFormat
 

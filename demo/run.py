@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaException
 
-from embedded.branches import Branches
-from embedded.feed import Feed, Pace
-from embedded.generate import CustomerChanges, Ratings
-from embedded.job import Job, JobError
-from embedded.ledger import Ledger
-from embedded.outputs import Alert, DeadLetter, Enriched, Outputs, Unreadable
-from embedded.topics import CUSTOMERS, RATINGS
-from embedded.view import View
+from demo.branches import Branches
+from demo.feed import Feed, Pace
+from demo.generate import CustomerChanges, Ratings
+from demo.job import Job, JobError
+from demo.ledger import Ledger
+from demo.outputs import Alert, DeadLetter, Enriched, Outputs, Unreadable
+from demo.topics import CUSTOMERS, RATINGS
+from demo.view import View
 
 CUSTOMER_CHANGES_PER_SECOND = 1.0
 
@@ -56,7 +56,7 @@ def run(
     """Run the job on generated data until ``stop()``, or for so many seconds of ratings; then let it settle.
 
     Args:
-        bootstrap: A Kafka with the empty topics of ``embedded.topics``.
+        bootstrap: A Kafka with the empty topics of ``demo.topics``.
         branches: Where the job's branches write to.
         folder: An empty one, for the job's files.
         view: Shows the run.

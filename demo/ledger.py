@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from embedded.outputs import Enriched
+from demo.outputs import Enriched
 
 _EXAMPLES = 5
 

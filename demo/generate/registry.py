@@ -2,7 +2,7 @@
 
 from dataflows.wiring.errors import StartupError
 from dataflows.wiring.registry import client
-from embedded.generate import avro
+from demo.generate import avro
 from messages.registry import Registry, RegistryAwayError, RegistryRefusedError
 from settings import SchemaRegistry
 

@@ -1,4 +1,4 @@
-"""The generator as a process: `python -m embedded.generate`."""
+"""The generator as a process: `python -m demo.generate`."""
 
 import json
 import os
@@ -17,8 +17,8 @@ import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
 from fastavro import parse_schema, schemaless_reader
 
-from embedded.generate import CHANNELS, MESSAGES
-from embedded.generate.avro import SCHEMA
+from demo.generate import CHANNELS, MESSAGES
+from demo.generate.avro import SCHEMA
 from messages.errors import DecodeError
 from messages.wire import framed_value
 from records.rating import Rating, decode
@@ -43,7 +43,7 @@ class Ended(NamedTuple):
 def start(*options: object, **environment: str) -> subprocess.Popen[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "SCHEMA_", "RATINGS"))}
     return subprocess.Popen(
-        [sys.executable, "-m", "embedded.generate", *map(str, options)],
+        [sys.executable, "-m", "demo.generate", *map(str, options)],
         cwd=ROOT,
         env=clean | environment,
         stdout=subprocess.PIPE,
@@ -351,7 +351,7 @@ def test_a_terminal_shows_one_line_that_changes() -> None:
     ours, theirs = pty.openpty()
     with EmbeddedKafka() as kafka:
         kafka.create_topic("ratings", 1)
-        command = [sys.executable, "-m", "embedded.generate", "--bootstrap", kafka.bootstrap, "--rate", "100"]
+        command = [sys.executable, "-m", "demo.generate", "--bootstrap", kafka.bootstrap, "--rate", "100"]
         process = subprocess.run(
             [*command, "--count", "320"],
             cwd=ROOT,

@@ -1,4 +1,4 @@
-"""``python -m embedded [--for SECONDS] [--rate RATINGS]``: the main job on an embedded Kafka with generated data.
+"""``python -m demo [--for SECONDS] [--rate RATINGS]``: the main job on an embedded Kafka with generated data.
 
 The last line of stdout is the account; the exit code is 0 only where everything in it agrees.
 """
@@ -9,11 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from embedded.branches import Branches
-from embedded.run import run
-from embedded.stop import stop_signals
-from embedded.topics import PARTITIONS
-from embedded.view import open_view
+from demo.branches import Branches
+from demo.run import run
+from demo.stop import stop_signals
+from demo.topics import PARTITIONS
+from demo.view import open_view
 from servers.embedded.kafka import EmbeddedKafka, LibraryNotFoundError
 
 
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--for", dest="seconds", type=_positive, metavar="SECONDS", help="end by itself after so long")
     parser.add_argument("--rate", type=_positive, default=50.0, metavar="RATINGS", help="a second (default: 50)")
     return parser.parse_args()

@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from embedded.ledger import Ledger, calls_for_alert
-from embedded.outputs import Enriched
+from demo.ledger import Ledger, calls_for_alert
+from demo.outputs import Enriched
 
 
 def unhappy(rating_id: int) -> Enriched:

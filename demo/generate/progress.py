@@ -3,7 +3,7 @@
 import sys
 import time
 
-from embedded.generate.writer import Writer
+from demo.generate.writer import Writer
 
 _TERMINAL_SECONDS, _PLAIN_SECONDS = 1.0, 10.0
 _CLEAR_LINE = "\r\x1b[K"

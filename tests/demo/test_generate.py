@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 import pytest
 from confluent_kafka import Message
 
-from embedded.generate import (
+from demo.generate import (
     CHANNELS,
     CLUB_STATUSES,
     MAX_CUSTOMERS,

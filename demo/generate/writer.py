@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from dataflows.wiring.errors import StartupError
-from embedded.generate.ratings import GeneratedRating
+from demo.generate.ratings import GeneratedRating
 
 _TOPIC_SECONDS = 5.0
 """A broker that creates topics by itself has created one by then."""

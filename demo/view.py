@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import Self
 
-from embedded.outputs import Alert
+from demo.outputs import Alert
 
 _HEADLINE = (
     "Ratings of flights joined with their customers, on generated data and stand-ins in this process: Kafka"

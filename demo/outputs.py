@@ -12,7 +12,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from typing_extensions import Self
 
-from embedded.topics import ALERTS, DEAD_LETTERS, ENRICHED, PARTITIONS, RATINGS
+from demo.topics import ALERTS, DEAD_LETTERS, ENRICHED, PARTITIONS, RATINGS
 
 _BATCH = 2000
 """So many records are read in one go at most."""

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from embedded import job
-from embedded.job import Job, JobError
+from demo import job
+from demo.job import Job, JobError
 
-JOBS = "tests.embedded.jobs"
+JOBS = "tests.demo.jobs"
 
 
 def start(folder: Path, name: str) -> Job:

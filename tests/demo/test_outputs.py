@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from embedded.outputs import Alert, DeadLetter, Enriched, Output, Outputs, Unreadable, decode_output
-from embedded.topics import ALERTS, CUSTOMERS, DEAD_LETTERS, ENRICHED, PARTITIONS, RATINGS
+from demo.outputs import Alert, DeadLetter, Enriched, Output, Outputs, Unreadable, decode_output
+from demo.topics import ALERTS, CUSTOMERS, DEAD_LETTERS, ENRICHED, PARTITIONS, RATINGS
 from servers.embedded.kafka import EmbeddedKafka
 
 ENRICHED_RATING = {

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fastavro import parse_schema, schemaless_reader
 
-from embedded.generate import avro
-from embedded.generate.ratings import GeneratedRating, Ratings
+from demo.generate import avro
+from demo.generate.ratings import GeneratedRating, Ratings
 
 SCHEMA = parse_schema(json.loads(avro.SCHEMA))
 ID = 258

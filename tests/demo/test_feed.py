@@ -1,8 +1,8 @@
 import pytest
 from confluent_kafka import KafkaException
 
-from embedded import feed
-from embedded.feed import Feed, Pace
+from demo import feed
+from demo.feed import Feed, Pace
 from servers.embedded.kafka import EmbeddedKafka
 
 

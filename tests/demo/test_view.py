@@ -3,8 +3,8 @@ import io
 import pytest
 from rich.console import Console
 
-from embedded.outputs import Alert
-from embedded.view import PlainView, Rates, TerminalView
+from demo.outputs import Alert
+from demo.view import PlainView, Rates, TerminalView
 
 ALERT = Alert(1, "Ruthie Brockherst", "rbrockherst1@ow.ly", "platinum", 2, "iOS", "[red]meh[/red]")
 

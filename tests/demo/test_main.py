@@ -1,4 +1,4 @@
-"""The whole: `python -m embedded`, as `make run` runs it."""
+"""The whole: `python -m demo`, as `make run` runs it."""
 
 import re
 import signal
@@ -19,9 +19,9 @@ ACCOUNT = re.compile(
 )
 
 
-def embedded(*options: str) -> subprocess.Popen[str]:
+def demo(*options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "embedded", *options],
+        [sys.executable, "-m", "demo", *options],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -53,7 +53,7 @@ def until(process: subprocess.Popen[str], holds: Callable[[str], bool]) -> None:
 
 
 def test_everything_comes_out() -> None:
-    code, lines, errors = ended(embedded("--for", "8", "--rate", "200"))
+    code, lines, errors = ended(demo("--for", "8", "--rate", "200"))
     counts = account(lines)
     assert (code, errors) == (0, "")
     assert 1300 < counts["ratings"] <= 1610
@@ -79,7 +79,7 @@ def hangups() -> Iterator[None]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.usefixtures("hangups")
 def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
-    process = embedded()
+    process = demo()
     until(process, lambda line: line.startswith("alert: "))
     process.send_signal(number)
     code, lines, errors = ended(process)
@@ -88,7 +88,7 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
 
 
 def test_a_second_signal_ends_it_at_once() -> None:
-    process = embedded()  # its first line of rates comes after 5 s: by then ratings are held, and to be waited for
+    process = demo()  # its first line of rates comes after 5 s: by then ratings are held, and to be waited for
     until(process, lambda line: line.startswith("ratings "))
     process.send_signal(signal.SIGINT)
     until(process, lambda line: line.startswith("ending"))
@@ -102,6 +102,6 @@ def test_a_second_signal_ends_it_at_once() -> None:
 
 @pytest.mark.parametrize("options", [("--rate", "0"), ("--rate", "nan"), ("--for", "-1"), ("--for", "soon")])
 def test_options_that_make_no_sense(options: tuple[str, str]) -> None:
-    code, _lines, errors = ended(embedded(*options))
+    code, _lines, errors = ended(demo(*options))
     assert code == 2
     assert options[0] in errors

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastavro import parse_schema, schemaless_writer
 
-from embedded.generate.ratings import Form, Rating, as_text, empty
+from demo.generate.ratings import Form, Rating, as_text, empty
 from messages.wire import frame
 
 SCHEMA = Path(__file__).with_name("rating.avsc").read_text()

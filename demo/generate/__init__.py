@@ -1,11 +1,11 @@
 """Generated data in the shapes and ranges of the article's demo: ratings, and a customer table that changes.
 
-Both generators give the same records for the same seed and clock, and never end. ``python -m embedded.generate`` writes
+Both generators give the same records for the same seed and clock, and never end. ``python -m demo.generate`` writes
 the ratings to a Kafka.
 """
 
-from embedded.generate.customers import CLUB_STATUSES, MAX_CUSTOMERS, REGIONS, CustomerChange, CustomerChanges
-from embedded.generate.ratings import CHANNELS, MALFORMED_EVERY, MESSAGES, GeneratedRating, Ratings
+from demo.generate.customers import CLUB_STATUSES, MAX_CUSTOMERS, REGIONS, CustomerChange, CustomerChanges
+from demo.generate.ratings import CHANNELS, MALFORMED_EVERY, MESSAGES, GeneratedRating, Ratings
 
 __all__ = [
     "CHANNELS",

@@ -18,12 +18,12 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from dataflows.wiring.errors import StartupError, starting
-from embedded.feed import Pace
-from embedded.generate import avro, registry
-from embedded.generate.progress import Progress
-from embedded.generate.ratings import JSON, USERS, Ratings
-from embedded.generate.writer import Writer
-from embedded.stop import stop_signals
+from demo.feed import Pace
+from demo.generate import avro, registry
+from demo.generate.progress import Progress
+from demo.generate.ratings import JSON, USERS, Ratings
+from demo.generate.writer import Writer
+from demo.stop import stop_signals
 from settings import Settings, SettingsError
 from sources.kafka.topics import Topics
 
@@ -141,7 +141,7 @@ def _settle(writer: Writer, progress: Progress, stop: Callable[[], bool]) -> Non
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m embedded.generate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo.generate", description=__doc__)
     add = parser.add_argument
     add("--bootstrap", metavar="HOST:PORT", help="brokers (default: KAFKA_BOOTSTRAP_SERVERS, else localhost:9092)")
     add("--topic", help="(default: RATINGS_TOPIC, else ratings)")
