@@ -14,7 +14,7 @@ help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR=seconds RATE=ratings/s
-	@$(BIN)/python -m embedded $(if $(FOR),--for $(FOR)) $(if $(RATE),--rate $(RATE))
+	@$(BIN)/python -m demo $(if $(FOR),--for $(FOR)) $(if $(RATE),--rate $(RATE))
 
 test: .venv/dev ## all tests; those of real servers need Java, Maven and Go
 	$(BIN)/python -m pytest $(TESTS)
@@ -35,10 +35,10 @@ format: .venv/dev ## put the code in its form
 	$(BIN)/ruff check --fix .
 
 servers: .venv/dev ## real servers for a person: writes .servers/env to source; Ctrl-C stops them
-	@$(BIN)/python -m tests.servers
+	@$(BIN)/python -m servers
 
 servers-cdc: .venv/dev ## the customers of make servers into Kafka, FORM=flattened-avro, envelope, ...; again: in another form
-	@$(BIN)/python -m tests.servers.cdc --form $(FORM)
+	@$(BIN)/python -m servers.cdc --form $(FORM)
 
 bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minutes
 	$(BIN)/python -m benchmarks
@@ -48,8 +48,8 @@ docs: .venv/runtime ## write the settings table into the README
 
 lock: .venv/dev ## resolve the dependencies anew into requirements/
 	$(BIN)/pip install --quiet uv==0.13.9
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --extra embedded pyproject.toml -o requirements/runtime.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra embedded --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --extra demo pyproject.toml -o requirements/runtime.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra demo --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 
 .venv/bin/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null || { \

@@ -9,9 +9,9 @@ from benchmarks.avro import compare as avro
 from benchmarks.elasticsearch import compare as elasticsearch
 from benchmarks.results import RESULTS, write
 from benchmarks.s3 import compare as s3
-from tests.servers.elasticsearch import unavailable as elasticsearch_unavailable
-from tests.servers.kafka import unavailable as kafka_unavailable
-from tests.servers.s3 import unavailable as s3_unavailable
+from servers.elasticsearch import unavailable as elasticsearch_unavailable
+from servers.kafka import unavailable as kafka_unavailable
+from servers.s3 import unavailable as s3_unavailable
 
 COMPARISONS = {
     "kafka": kafka.compare,

@@ -7,7 +7,7 @@ from confluent_kafka import Message
 
 from benchmarks.data import Data
 from benchmarks.topic import ANY, Record, write
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 RATINGS = "ratings"
 CUSTOMERS = "asgard.demo.CUSTOMERS"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.servers.process import free_ports
+from servers.process import free_ports
 
 Command = list[str]
 

@@ -12,7 +12,7 @@ from benchmarks.data import Data
 from benchmarks.measure import measure
 from benchmarks.results import RESULTS, medians
 from benchmarks.verify import Verifier
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 
 def compare(options: Namespace) -> dict[str, Any]:

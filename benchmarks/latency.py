@@ -21,7 +21,7 @@ from benchmarks.running import environment, running
 from benchmarks.topic import ANY, Record, write
 from benchmarks.usage import cpu_seconds
 from benchmarks.verify import WrongOutput
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 SPAN_SECONDS = 30
 PATIENCE_SECONDS = 60.0

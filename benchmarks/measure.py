@@ -13,7 +13,7 @@ from benchmarks.outputs import Counter, Outputs
 from benchmarks.running import environment, running
 from benchmarks.usage import Samples, cpu_seconds, peak_megabytes
 from benchmarks.verify import Verifier
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 SAMPLE_SECONDS = 0.1
 QUIET_SECONDS = 3.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
 from benchmarks.backlog import PARTITIONS
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from benchmarks.results import RESULTS
 from benchmarks.running import environment, running
 from benchmarks.topic import Record, write
 from benchmarks.usage import cpu_seconds, peak_megabytes, threads
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 SAMPLE_SECONDS = 0.05
 STALLED_SECONDS = 60.0

@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.backlog import CUSTOMERS, RATINGS
 from benchmarks.contestants import Command
 from benchmarks.outputs import Outputs
-from tests.servers.java import ROOT
-from tests.servers.kafka import Kafka
+from servers.java import ROOT
+from servers.kafka import Kafka
 
 STOP_SECONDS = 30.0
 

@@ -24,10 +24,10 @@ from benchmarks.running import environment
 from benchmarks.topic import ANY, Record, write
 from benchmarks.usage import cpu_seconds, peak_megabytes
 from benchmarks.verify import WrongOutput
-from schemas.registry import Registry
-from tests.schemas.double import RegistryDouble
-from tests.servers.kafka import Kafka
-from tests.servers.process import Process
+from messages.registry import Registry
+from servers.embedded.registry import RegistryDouble
+from servers.kafka import Kafka
+from servers.process import Process
 
 FEW = 1_000
 """Customers of the job whose memory is the measure."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 Record = tuple[bytes | None, bytes, int, int]
 """Key, value, timestamp (epoch milliseconds; 0: now) and partition (ANY: as Java's clients choose it by the key)."""

@@ -9,7 +9,7 @@ import orjson
 from benchmarks.backlog import PARTITIONS
 from benchmarks.data import Data, enriched
 from benchmarks.outputs import Outputs, messages
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 UNHAPPY_STARS = 2
 ALERT_FIELDS = (

@@ -7,9 +7,9 @@ from typing import Any
 
 from fastavro import parse_schema, schemaless_reader
 
+from messages.wire import FRAME_BYTES
+from messages.writer import AvroWriter
 from records.enriched import Encoded, EnrichedRating, Match, enrich
-from schemas.wire import FRAME_BYTES
-from schemas.writer import AvroWriter
 
 _TEXT = {"channel", "message", "first_name", "last_name", "full_name", "email", "club_status", "region"}
 _NEEDED = {"rating_id", "user_id", "rating_ts", "source_partition", "source_offset"}

@@ -13,10 +13,10 @@ import bytewax.operators as op
 from bytewax.dataflow import Stream
 from confluent_kafka import KafkaException
 
+from messages.dead_letter import DeadLetter, Refused, of_refused, to_message
+from messages.message import Message
 from operators.each import Batches
 from operators.failure import Failure, Failures
-from records.dead_letter import DeadLetter, Refused, of_refused, to_message
-from records.message import Message
 from sinks.kafka import KafkaRecord
 
 log = logging.getLogger(__name__)

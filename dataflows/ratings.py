@@ -1,6 +1,6 @@
 """Ratings of flights, joined with their customers; alerts about unhappy platinum customers.
 
-Run it: ``python -m bytewax.run dataflows.ratings``. What it reads from and writes to is in ``dataflows/ports.py``.
+Run it: ``python -m bytewax.run dataflows.ratings``. ``dataflows/ports.py`` has what it reads from and writes to.
 """
 
 import logging
@@ -12,8 +12,12 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import archive, formats, letters, runtime, search, store
-from dataflows.ports import Ports, connect
+from dataflows import archive, decoders, letters, process, search, store
+from dataflows.ports import Ports
+from dataflows.wiring.errors import StartupError
+from dataflows.wiring.ratings import connect
+from messages.unavailable import spellings
+from messages.version import Version, advance, is_stale
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
 from operators.each import Oks, each, together, where
@@ -23,10 +27,7 @@ from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
 from records.enriched import Match, match
 from records.rating import Rating, SourcedRating, without_source
-from records.unavailable import spellings
-from records.version import Version, advance, is_stale
 from settings import Settings, SettingsError
-from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +36,9 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     """The main job, between any sources and sinks."""
     flow = Dataflow("ratings")
     keep_source = settings.join.unmatched == "dead-letter"
-    of_ratings = formats.of_ratings(settings.formats.ratings, ports.schemas, keep_source=keep_source)
+    of_ratings = decoders.of_ratings(settings.formats.ratings, ports.schemas, keep_source=keep_source)
     unavailable = spellings(settings.formats.unavailable)
-    of_customers = formats.of_customers(settings.formats.customers, ports.schemas, unavailable)
+    of_customers = decoders.of_customers(settings.formats.customers, ports.schemas, unavailable)
 
     limit = partial(FailureLimit, settings.dead_letters.max_share, settings.dead_letters.max_in_a_row)
     oks = Oks()  # what a step cannot process leaves the picture here, and is a dead letter below
@@ -123,11 +124,11 @@ def __getattr__(name: str) -> Dataflow:
     if name != "flow":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        settings = Settings()
-        runtime.set_up(settings.log.level)
+        settings = Settings.load()
+        process.set_up(settings.log.level)
         for line in settings.strangers:
             log.warning(line)
-        store.claim(runtime.launch())
+        store.claim(process.launch())
         return build(connect(settings), settings)
     except SettingsError as error:
         raise SystemExit(f"ratings: {error}") from None

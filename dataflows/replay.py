@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException
-
-from dataflows import runtime
+from dataflows import process
 from dataflows.resend import Memory, Place, Reader, ReplayError, Sender, partitions_of
-from records.dead_letter import DeadLetter, NotKept, Original, from_message, original
-from records.message import Message
+from dataflows.wiring.errors import StartupError, starting
+from messages.dead_letter import DeadLetter, NotKept, Original, from_message, original
+from messages.message import Message
 from settings import Settings, SettingsError
-from sources.kafka_topics import StartupError, Topics, name_variable
+from sources.kafka.topics import Topics
 
 ABOUT = """\
 Send the originals of dead letters again, once their cause is mended: each once, to the topic that it was read from,
@@ -192,10 +191,8 @@ def replay(settings: Settings, filters: Filters, *, dry_run: bool) -> Tally:
         "group.id": group,
         "logger": logging.getLogger("librdkafka"),
     }
-    try:
-        Topics(config, settings.kafka.startup_timeout, runtime.stopping)
-    except KafkaException as error:
-        raise StartupError(name_variable(error, settings.properties)) from None
+    with starting(settings.properties):
+        Topics(config, settings.kafka.startup_timeout, process.stopping)
     memory = Memory(f"{names.dead_letters}-replayed", config)
     partitions = partitions_of([names.ratings, names.customers, names.dead_letters, memory.topic], config)
     if names.dead_letters not in partitions:
@@ -226,14 +223,14 @@ def _replay(reader: Reader, sorting: Sorting, sender: Sender | None, customers: 
             committed.update(places)
         return refused
 
-    for messages in reader.read(runtime.stopping):
+    for messages in reader.read(process.stopping):
         due = sorting.sort(messages)
         if not warned and any(one.original.topic == customers for one in due):
             warned = True
             say(f"warning: changes of customers go to the end of {customers}, where they win over later ones")
         sorting.settle(due, send([one.original for one in due]))
     send(())
-    if runtime.stopping():
+    if process.stopping():
         say("stopped before the end: the next run goes on from here")
     return sorting.tally
 
@@ -259,8 +256,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dry-run", action="store_true", help="send nothing; show what would be, in a table")
     options = parser.parse_args(arguments)
     try:
-        settings = Settings()
-        runtime.set_up(settings.log.level)
+        settings = Settings.load()
+        process.set_up(settings.log.level)
         tally = replay(settings, Filters(options.step, options.error, options.since), dry_run=options.dry_run)
     except (SettingsError, StartupError, ReplayError) as error:
         raise SystemExit(f"replay: {error}") from None

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from records.dead_letter import Original
+from messages.dead_letter import Original
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from dataflows.runtime import Launch
-from sources.kafka_topics import StartupError
+from dataflows.process import Launch
+from dataflows.wiring.errors import StartupError
 
 log = logging.getLogger(__name__)
 

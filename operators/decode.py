@@ -9,13 +9,13 @@ import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
 from prometheus_client import Counter
 
+from messages.dead_letter import DeadLetter, of_message
+from messages.decoder import ALONE, Alone, Decoder
+from messages.errors import DecodeError
+from messages.message import Message, Poll
 from operators.batch import KEY_GROUPS, Batch
 from operators.failure import Unexpected
 from operators.limit import FailureLimit, TooManyFailures
-from records.dead_letter import DeadLetter, of_message
-from records.decoder import ALONE, Alone, Decoder
-from records.errors import DecodeError
-from records.message import Message, Poll
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""The data: what a rating, a customer, an alert and a dead letter are, and bytes to record and back.
+"""The data: what a rating, a customer and an alert are, and their messages to records and back.
 
 Pure functions and msgspec Structs; nothing here does I/O or knows of Bytewax.
 """

@@ -18,16 +18,16 @@ from typing import Any
 
 import msgspec
 
-from records.added_source import AddedSource
+from messages.added_source import AddedSource
+from messages.errors import InvalidRecord
+from messages.json import MAX_BYTES, check, malformed, unwrap
+from messages.log_position import Source, log_position
+from messages.message import Message
+from messages.names import Names
+from messages.numbers import whole_id
+from messages.unavailable import UNAVAILABLE, as_text
+from messages.version import Version, version
 from records.customer_id import Column, customer_id
-from records.errors import InvalidRecord
-from records.log_position import Source, log_position
-from records.message import Message
-from records.names import Names
-from records.numbers import whole_id
-from records.unavailable import UNAVAILABLE, as_text
-from records.unwrap import MAX_BYTES, check, malformed, unwrap
-from records.version import Version, version
 
 
 class Customer(msgspec.Struct, gc=False):
@@ -53,7 +53,7 @@ class CustomerChange(msgspec.Struct, gc=False):
     id: int | None
     customer: Customer | None
     version: Version = 0
-    """Which change is newer, in the form of ``records/version.py``."""
+    """Which change is newer, in the form of ``messages/version.py``."""
     untold: tuple[str, ...] = ()
     """Columns whose values the database did not send: they stay as they are known, and are null here."""
 

@@ -5,12 +5,12 @@ The forms of a key: ``{"id":1}``, the same with schema and payload or with capit
 
 import msgspec
 
-from records import frames
-from records.errors import InvalidRecord
-from records.message import Message
-from records.names import Names
-from records.numbers import whole_id
-from records.unwrap import plain
+from messages import frames
+from messages.errors import InvalidRecord
+from messages.json import plain
+from messages.message import Message
+from messages.names import Names
+from messages.numbers import whole_id
 
 Column = int | float | str | None
 

@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from records.dead_letter import DeadLetter, dead_letter
-from records.decoder import ALONE, Alone
-from records.errors import EmptyValue, InvalidRecord
-from records.message import Int64, Message
-from records.names import Names
-from records.numbers import whole, whole_id
-from records.unwrap import MAX_BYTES, check, malformed, unwrap
+from messages.dead_letter import DeadLetter, dead_letter
+from messages.decoder import ALONE, Alone
+from messages.errors import EmptyValue, InvalidRecord
+from messages.json import MAX_BYTES, check, malformed, unwrap
+from messages.message import Int64, Message
+from messages.names import Names
+from messages.numbers import whole, whole_id
 
 
 class Rating(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -64,7 +64,7 @@ _fields_of = attrgetter(*Rating.__struct_fields__)
 
 
 def decode(message: Message) -> Rating:
-    """Read a rating from any form of JSON that ``records.unwrap`` knows.
+    """Read a rating from any form of JSON that ``messages.json`` knows.
 
     Raises:
         DecodeError: the value is no rating; the message says why.

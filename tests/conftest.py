@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.servers import connect as connect_server
-from tests.servers import elasticsearch as elasticsearch_server
-from tests.servers import kafka as kafka_server
-from tests.servers import mariadb as mariadb_server
-from tests.servers import registry as registry_server
-from tests.servers import s3 as s3_server
-from tests.servers.connect import Connect
-from tests.servers.elasticsearch import Elasticsearch
-from tests.servers.kafka import Kafka
-from tests.servers.mariadb import MariaDB
-from tests.servers.registry import Registry
-from tests.servers.s3 import S3
+from servers import connect as connect_server
+from servers import elasticsearch as elasticsearch_server
+from servers import kafka as kafka_server
+from servers import mariadb as mariadb_server
+from servers import registry as registry_server
+from servers import s3 as s3_server
+from servers.connect import Connect
+from servers.elasticsearch import Elasticsearch
+from servers.kafka import Kafka
+from servers.mariadb import MariaDB
+from servers.registry import Registry
+from servers.s3 import S3
 
 MARKERS = {
     "kafka_runs_here": "kafka",

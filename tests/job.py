@@ -10,7 +10,7 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from tests.servers.process import free_ports
+from servers.process import free_ports
 
 ROOT = Path(__file__).parents[1]
 

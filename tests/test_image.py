@@ -12,11 +12,11 @@ from urllib.request import urlopen
 
 import pytest
 
+from servers.kafka import Kafka
+from servers.process import free_ports
 from tests.dataflows.test_start import inputs, read, settings, write
 from tests.image import Dockerignore, Image
 from tests.job import ROOT
-from tests.servers.kafka import Kafka
-from tests.servers.process import free_ports
 
 NOWHERE = {
     "ELASTICSEARCH_URL": "http://127.0.0.1:9",
@@ -98,10 +98,21 @@ def test_what_docker_leaves_out(lines: str, left_out: list[str], kept: list[str]
 
 def test_it_holds_the_code_and_nothing_of_development(image: Image) -> None:
     names = {path.name for path in image.workdir.iterdir()}
-    code = {path.name for path in ROOT.iterdir() if is_code(path)} - {"tests", "benchmarks", "embedded"}
-    assert {"settings.py", "dataflows", "schemas"} <= code
+    code = {path.name for path in ROOT.iterdir() if is_code(path)} - {"tests", "benchmarks", "demo", "servers"}
+    assert {"settings", "dataflows", "messages"} <= code
     assert code | {"LICENSE", "requirements"} <= names
-    assert not names & {"tests", "benchmarks", "embedded", "docs", "k8s", ".git", ".venv", ".servers", "recovery"}
+    assert not names & {
+        "tests",
+        "benchmarks",
+        "demo",
+        "servers",
+        "docs",
+        "k8s",
+        ".git",
+        ".venv",
+        ".servers",
+        "recovery",
+    }
     assert [path.name for path in (image.workdir / "requirements").iterdir()] == ["runtime.txt"]
 
 
@@ -135,7 +146,7 @@ def test_its_commands_can_be_called(image: Image) -> None:
         for name, module in modules(image).items()
         if "argparse" in imported(module) and (name.endswith("__main__") or "'__main__'" in ast.dump(module))
     ]
-    assert "sinks.elasticsearch" in commands
+    assert "dataflows.templates" in commands
     for command in commands:
         code, written = image.run(["python", "-m", command, "--help"], {})
         assert (code, written[:6]) == (0, "usage:"), written

@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 
 import settings
+from settings.table import write_into
 from tests.job import ROOT
 
 README = (ROOT / "README.md").read_text()
 
 
 def test_the_settings_table_is_up_to_date() -> None:
-    assert settings.write_into(README) == README, "run `make docs`"
+    assert write_into(README) == README, "run `make docs`"
 
 
 def test_every_setting_is_in_the_table() -> None:

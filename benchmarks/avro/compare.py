@@ -5,8 +5,8 @@ from typing import Any
 
 from benchmarks.avro import decoding, flow, writing
 from benchmarks.data import Data
-from schemas.registry import Registry
-from tests.schemas.double import RegistryDouble
+from messages.registry import Registry
+from servers.embedded.registry import RegistryDouble
 
 
 def compare(options: Namespace) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from confluent_kafka import Message
 
 from benchmarks.outputs import messages
 from benchmarks.topic import Record, write
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 
 def copy(kafka: Kafka, source: str, target: str, change: Callable[[bytes], bytes]) -> None:

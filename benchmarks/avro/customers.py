@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import orjson
 
 from benchmarks.avro.schemas import Row, framed
-from embedded.generate.avro import encoder
-from schemas.registry import Registry
-from schemas.wire import FRAME_BYTES, frame
-from tests.records.debezium import SCHEMAS, SENT
+from demo.generate.avro import encoder
+from messages.registry import Registry
+from messages.wire import FRAME_BYTES, frame
+from servers.embedded.debezium import SCHEMAS, SENT
 
 
 @dataclass(frozen=True)

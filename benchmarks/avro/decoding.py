@@ -1,7 +1,7 @@
 """Decoding alone: what a record costs in Avro and in JSON, each way."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -14,15 +14,15 @@ from benchmarks.avro import timing
 from benchmarks.avro.customers import forms
 from benchmarks.avro.schemas import NULLABLE_RATINGS, RATINGS, Row, framed
 from benchmarks.data import Data
-from dataflows.formats import of_customers, of_ratings
-from dataflows.schemas import schemas
-from records.decoder import Decoder
-from records.message import Message
+from dataflows.decoders import of_customers, of_ratings
+from dataflows.wiring.registry import schemas
+from messages.decoder import Decoder
+from messages.message import Message
+from messages.registry import Registry
+from messages.wire import FRAME_BYTES
 from records.rating import Rating
-from schemas.registry import Registry
-from schemas.wire import FRAME_BYTES
+from servers.embedded.messages import message
 from sources.kafka import MAX_MESSAGES
-from tests.records.messages import message
 
 WAYS = ("fastavro", "one by one", "at once", "msgspec", "JSON")
 PLAIN = "ksql.ratings"
@@ -71,8 +71,8 @@ class Subject:
     struct: type
     decoder: Decoder[Any]
     json_decoder: Decoder[Any]
-    avro: list[Message]
-    json: list[Message]
+    avro: Sequence[Message]
+    json: Sequence[Message]
 
     def ways(self) -> dict[str, Callable[[], list[Any]]]:
         """What decodes all records, by name; WAYS of them."""

@@ -21,9 +21,9 @@ from benchmarks.outputs import Outputs
 from benchmarks.results import RESULTS, medians
 from benchmarks.verify import Verified, Verifier
 from dataflows.enriched_avro import SCHEMA
-from schemas.registry import Registry
-from schemas.writer import AvroWriter
-from tests.servers.kafka import Kafka
+from messages.registry import Registry
+from messages.writer import AvroWriter
+from servers.kafka import Kafka
 
 AVRO_TOPIC = "ratings-in-avro"
 TARGET = 1.0

@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from embedded.generate.avro import encoder
-from schemas.registry import Registry
-from schemas.wire import frame
+from demo.generate.avro import encoder
+from messages.registry import Registry
+from messages.wire import frame
 
 Row = dict[str, Any]
 

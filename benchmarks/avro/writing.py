@@ -9,11 +9,11 @@ import orjson
 from benchmarks.avro import timing
 from benchmarks.data import Data, enriched
 from dataflows.enriched_avro import SCHEMA
-from embedded.generate.avro import encoder
+from demo.generate.avro import encoder
+from messages.wire import FRAME_BYTES
+from messages.writer import AvroWriter
 from operators.batch import KEY_GROUPS
 from records.enriched import EnrichedRating, encode
-from schemas.wire import FRAME_BYTES
-from schemas.writer import AvroWriter
 from sources.kafka import MAX_MESSAGES
 
 RECORDS = MAX_MESSAGES // len(KEY_GROUPS)

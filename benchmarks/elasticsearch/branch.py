@@ -15,8 +15,8 @@ from benchmarks.elasticsearch import index
 from benchmarks.measure import Run, measure
 from benchmarks.results import RESULTS
 from benchmarks.verify import Verifier, WrongOutput
-from tests.servers.elasticsearch import Elasticsearch
-from tests.servers.kafka import Kafka
+from servers.elasticsearch import Elasticsearch
+from servers.kafka import Kafka
 
 HEADER = f"{'':20}{'seconds':>12}{'CPU seconds':>14}{'idle CPU':>12}"
 RATINGS, ALERTS = INDICES = ("ratings-enriched", "unhappy-platinum-customers")

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.data import Data
 from benchmarks.elasticsearch import branch, sinks, snapshot
 from benchmarks.results import RESULTS
-from tests.servers.elasticsearch import Elasticsearch
+from servers.elasticsearch import Elasticsearch
 
 
 def compare(options: Namespace) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.elasticsearch.work import Work
-from tests.servers.java import ROOT
+from servers.java import ROOT
 
 
 @dataclass(frozen=True)

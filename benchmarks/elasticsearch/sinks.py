@@ -13,9 +13,9 @@ from benchmarks.elasticsearch.contestant import Contestant
 from benchmarks.elasticsearch.work import INDEX, Work
 from benchmarks.results import medians
 from dataflows.search import templates
+from servers.elasticsearch import Elasticsearch
 from settings import Search
 from sinks.elasticsearch.client import put
-from tests.servers.elasticsearch import Elasticsearch
 
 WARM_UP_ROUNDS = 2
 """They count for no one: until then the server's code is not compiled, and it serves half as fast."""

@@ -11,10 +11,10 @@ from benchmarks.elasticsearch.project import batches, sink
 from benchmarks.elasticsearch.work import INDEX, Work
 from dataflows.search import to_document
 from operators.batch import Batch
+from servers.process import free_ports
 from settings import Search
 from sinks.elasticsearch import Sending
 from sinks.elasticsearch.bulk import operation
-from tests.servers.process import free_ports
 
 DOCUMENTS = 250_000
 """More than the buffer holds."""

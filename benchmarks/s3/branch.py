@@ -19,8 +19,8 @@ from benchmarks.measure import Run, measure
 from benchmarks.results import RESULTS, medians
 from benchmarks.s3 import content
 from benchmarks.verify import Verifier
-from tests.servers.kafka import Kafka
-from tests.servers.s3 import S3
+from servers.kafka import Kafka
+from servers.s3 import S3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.data import Data
 from benchmarks.results import RESULTS
 from benchmarks.s3 import branch, sinks
-from tests.servers.s3 import S3
+from servers.s3 import S3
 
 
 def compare(options: Namespace) -> dict[str, Any]:

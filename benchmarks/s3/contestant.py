@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.s3.work import Work
-from tests.servers.java import ROOT
+from servers.java import ROOT
 
 
 @dataclass(frozen=True)

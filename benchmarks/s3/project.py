@@ -10,7 +10,8 @@ from statistics import median
 from typing import Any
 
 from benchmarks.s3.work import Work, timed
-from dataflows.archive import FORMATS, client
+from dataflows.archive import FORMATS
+from dataflows.wiring.s3 import client
 from operators.batch import KEY_GROUPS, Batch, group_index
 from records.enriched import EnrichedRating
 from settings import Archive

@@ -12,7 +12,7 @@ from benchmarks.results import medians
 from benchmarks.s3 import content, environment
 from benchmarks.s3.contestant import Contestant
 from benchmarks.s3.work import Work
-from tests.servers.s3 import S3
+from servers.s3 import S3
 
 PARQUET, JSONL, ARROW = "project parquet", "project jsonl", "pyarrow, local file"
 QUIX_PARQUET, QUIX_JSON, QUIX_GZIP = "Quix parquet", "Quix json", "Quix json.gz"

@@ -81,7 +81,7 @@ def _put(client: Elasticsearch, template: Template) -> None:
         put(client, template)
     except ApiError as error:
         if error.status_code == 403:
-            log.warning("no right to put index templates: python -m sinks.elasticsearch template prints them")
+            log.warning("no right to put index template %s: have an administrator put it", template.name)
         elif error.status_code == 401 or error.status_code in _PASSING:
             raise
         else:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 
-from records.message import Message
+from messages.message import Message
 
 
 class Aside:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from records.message import Message
+from messages.message import Message
 
 Place = tuple[int, int]
 """Partition and offset."""

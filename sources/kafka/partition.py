@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import Counter, Gauge
 from typing_extensions import override
 
-from records.message import Message, Poll
+from messages.message import Message, Poll
 from sources.epochs import Epochs
 from sources.failures import log_failures
 from sources.kafka.aside import Aside

@@ -18,7 +18,7 @@ import confluent_kafka
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from prometheus_client import Counter
 
-from records.message import Message
+from messages.message import Message
 from sources.kafka.position import Position, from_commit, to_metadata
 from sources.kafka.watch import Watch
 

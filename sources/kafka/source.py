@@ -11,7 +11,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import KafkaError, KafkaException
 from typing_extensions import override
 
-from records.message import Message, Poll
+from messages.message import Message, Poll
 from sources.epochs import Pause
 from sources.failures import log_failures
 from sources.kafka.partition import KafkaPartition, VacantPartition

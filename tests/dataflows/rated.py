@@ -8,9 +8,9 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from embedded.generate.avro import SCHEMA, encoder
-from schemas.wire import frame
-from tests.servers.kafka import Kafka
+from demo.generate.avro import SCHEMA, encoder
+from messages.wire import frame
+from servers.kafka import Kafka
 
 PARTITIONS = {"ratings": 2, "enriched": 1, "alerts": 1, "dead_letters": 1}
 DEADLINE_SECONDS = 120

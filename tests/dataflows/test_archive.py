@@ -20,17 +20,18 @@ import pytest
 from botocore.exceptions import ClientError
 from confluent_kafka import Producer
 
-from dataflows.archive import SCHEMA, connect
+from dataflows.archive import SCHEMA
 from dataflows.letters import Letters, refused_records
-from embedded.s3 import EmbeddedS3, Endpoint
+from dataflows.wiring.errors import StartupError
+from dataflows.wiring.s3 import connect
 from records.enriched import EnrichedRating
+from servers.embedded.s3 import EmbeddedS3, Endpoint
+from servers.kafka import Kafka
+from servers.s3 import S3
 from settings import Archive
 from sinks.s3 import Rolling
-from sources.kafka_topics import StartupError
 from tests.dataflows.world import Outputs, Row, World
 from tests.job import Job
-from tests.servers.kafka import Kafka
-from tests.servers.s3 import S3
 from tests.sinks.test_s3_times import TIMES
 from tests.test_docs import example, query
 

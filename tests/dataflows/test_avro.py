@@ -10,13 +10,13 @@ import fastavro
 import pytest
 from confluent_kafka import Producer
 
-from embedded.generate.avro import SCHEMA
-from schemas.registry import Registry as RegistryClient
+from demo.generate.avro import SCHEMA
+from messages.registry import Registry as RegistryClient
+from servers.embedded.registry import RegistryDouble
+from servers.kafka import Kafka
+from servers.registry import Registry
 from tests.dataflows.rated import Ratings, Row, create_topics, to_avro, to_json
 from tests.job import Job
-from tests.schemas.double import RegistryDouble
-from tests.servers.kafka import Kafka
-from tests.servers.registry import Registry
 
 CUSTOMER = {"id": 7, "first_name": "Ada", "last_name": "Lind", "email": "ada@example.com", "club_status": "platinum"}
 

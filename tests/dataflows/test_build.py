@@ -15,10 +15,10 @@ from bytewax.testing import TestingSink, TestingSource, cluster_main
 from dataflows import ratings
 from dataflows.ports import Messages, Ports
 from dataflows.ratings import build
-from records.message import Poll
+from messages.message import Poll
+from servers.embedded.messages import message
 from settings import Settings
 from sinks.kafka import Key
-from tests.records.messages import message
 
 Written = tuple[bytes | None, bytes | None]
 """Key and value."""
@@ -79,7 +79,7 @@ def run(
         dead_letters=TestingSink(dead_letters),
         customers_loaded=on_loaded,
     )
-    flow = build(ports, Settings())
+    flow = build(ports, Settings.load())
     cluster_main(flow, [], 0, worker_count_per_proc=workers, epoch_interval=timedelta(0))
     return Outputs(
         read(enriched, "source_offset"),

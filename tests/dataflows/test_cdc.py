@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from embedded.generate.avro import SCHEMA
-from schemas.registry import Registry as RegistryClient
+from demo.generate.avro import SCHEMA
+from messages.registry import Registry as RegistryClient
+from servers import debezium
+from servers.connect import Connect
+from servers.debezium import FORMS, Form
+from servers.kafka import Kafka
+from servers.mariadb import MariaDB
+from servers.registry import Registry
 from tests.dataflows.rated import DEADLINE_SECONDS, Encode, Ratings, Row, create_topics, to_avro, to_json
 from tests.job import Job
-from tests.servers import debezium
-from tests.servers.connect import Connect
-from tests.servers.debezium import FORMS, Form
-from tests.servers.kafka import Kafka
-from tests.servers.mariadb import MariaDB
-from tests.servers.registry import Registry
 
 CHANGES = int(os.environ.get("CDC_CHANGES", "10000"))
 KILLED: list[Form] = list(FORMS) if "CDC_CHANGES" in os.environ else ["flattened", "envelope-avro"]

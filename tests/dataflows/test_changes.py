@@ -18,12 +18,12 @@ from elasticsearch.helpers import scan
 from fastavro import parse_schema, schemaless_reader
 
 from dataflows.enriched_avro import SCHEMA
+from servers.elasticsearch import Elasticsearch
+from servers.embedded.registry import RegistryDouble
+from servers.kafka import Kafka
+from servers.s3 import S3
 from tests.dataflows.test_archive import archived, unfinished
 from tests.job import Job
-from tests.schemas.double import RegistryDouble
-from tests.servers.elasticsearch import Elasticsearch
-from tests.servers.kafka import Kafka
-from tests.servers.s3 import S3
 
 RATINGS_A_RUN = 120
 CUSTOMERS = 20

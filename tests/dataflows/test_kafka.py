@@ -12,10 +12,10 @@ import fastavro
 import pytest
 
 from dataflows.enriched_avro import SCHEMA
+from servers.embedded.registry import RegistryDouble
+from servers.kafka import Kafka
 from tests.dataflows.world import Outputs, Row, World
 from tests.job import Job
-from tests.schemas.double import RegistryDouble
-from tests.servers.kafka import Kafka
 
 CUSTOMERS, RATINGS = 20_000, int(os.environ.get("WORLD_RATINGS", "50000"))
 NOBODY = range(-1, 1)

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from dataflows.letters import Letters, refused_by_step, refused_records
+from messages.dead_letter import Refused
+from messages.message import Message
 from operators.failure import Failure
 from records.customer import CustomerChange
-from records.dead_letter import Refused
 from records.enriched import encode_matches, enrich, match
-from records.message import Message
 from records.rating import Rating
-from tests.records.messages import message
+from servers.embedded.messages import message
 
 RATING = Rating(1, 2, rating_ts=1007, source_partition=3, source_offset=7)
 

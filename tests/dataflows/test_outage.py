@@ -14,12 +14,12 @@ import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from elasticsearch import Elasticsearch as Client
 
+from servers.elasticsearch import Elasticsearch
+from servers.kafka import Kafka
+from servers.process import Server
+from servers.s3 import S3
 from tests.dataflows.test_archive import archived, keys
 from tests.job import Job
-from tests.servers.elasticsearch import Elasticsearch
-from tests.servers.kafka import Kafka
-from tests.servers.process import Server
-from tests.servers.s3 import S3
 
 RATE = 2000
 # `make soak` asks for a minute.

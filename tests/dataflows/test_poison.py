@@ -14,18 +14,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dataflows import formats
+from dataflows import decoders
 from dataflows.enriched_avro import EnrichedAvro
 from dataflows.letters import Letters
 from dataflows.ports import Ports
 from dataflows.ratings import build
+from messages.decoder import Decoder
+from messages.message import Message, Poll
 from records.customer import Customer, CustomerChange
-from records.decoder import Decoder
 from records.enriched import encode_matches, locate, match
-from records.message import Message, Poll
 from records.rating import Rating
+from servers.embedded.messages import message
 from settings import Settings
-from tests.records.messages import message
 
 PLATINUM, BROKEN = 1, 2
 """A customer, and one of whom no rating can be made."""
@@ -105,8 +105,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMATCHED_GRACE_SECONDS", "3600")
     monkeypatch.setenv("ELASTICSEARCH_RATINGS_INDEX", "raw")
     monkeypatch.setenv("DEAD_LETTERS_MAX_IN_A_ROW", "1000000")
-    monkeypatch.setattr(formats, "of_ratings", lambda *_, **__: Decoder(decode))
-    monkeypatch.setattr(formats, "of_customers", lambda *_, **__: Decoder(decode_customer))
+    monkeypatch.setattr(decoders, "of_ratings", lambda *_, **__: Decoder(decode))
+    monkeypatch.setattr(decoders, "of_customers", lambda *_, **__: Decoder(decode_customer))
 
 
 class Run:
@@ -128,7 +128,7 @@ class Run:
             enriched_avro=EnrichedAvro(1) if avro else None,
         )
         self.asked: list[tuple[int, int]] = []
-        cluster_main(build(ports, Settings()), [], 0, worker_count_per_proc=workers, epoch_interval=timedelta(0))
+        cluster_main(build(ports, Settings.load()), [], 0, worker_count_per_proc=workers, epoch_interval=timedelta(0))
         self.letters = [json.loads(value) for _, batch in outputs["dead_letters"] for _, value, _ in batch]
         self.good = {
             name: Counter(repr(record) for _, batch in outputs[name] for record in batch)
@@ -142,7 +142,7 @@ class Run:
         return {place: self._messages[place] for place in wanted}
 
 
-def written(kinds: Sequence[Sequence[Any]], only: Any = None) -> list[list[Message]]:
+def written(kinds: Sequence[Sequence[Any]], only: Any = None) -> Sequence[Sequence[Message]]:
     """A poll of messages for each of the lists; ``only`` leaves out all that are of another kind."""
     offset, polls = 0, []
     for poll in kinds:

@@ -20,10 +20,10 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 
 from dataflows.replay import Filters, Sorting, since
 from dataflows.resend import Memory
-from records.dead_letter import DeadLetter, Refused, dead_letter, of_refused, to_message
+from messages.dead_letter import DeadLetter, Refused, dead_letter, of_refused, to_message
+from servers.embedded.messages import message
+from servers.kafka import Kafka
 from tests.job import ROOT, Job
-from tests.records.messages import message
-from tests.servers.kafka import Kafka
 
 Names = dict[str, str]
 
@@ -397,7 +397,7 @@ def test_changes_of_customers_are_sent_with_a_warning_and_other_topics_left_alon
     write(kafka, names["customers"], b'{"id":1,"email":5}', b'{"id":1,"email":6}', key=b"1")
     give_up(kafka, names, read(kafka, names["customers"])[::-1], step="decode_customers")
     other = message(b"v", b"k", topic="another-topic", partition=0, offset=0)
-    give_up(kafka, names, [other])  # type: ignore[list-item]
+    give_up(kafka, names, [other])
     process = start(kafka, names)
     out, err = process.communicate(timeout=60)
     assert out == "replayed 2 skipped 1 (1 of topic another-topic, which is no input or does not exist) cannot 0\n"

@@ -13,10 +13,10 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch import NotFoundError
 from elasticsearch.helpers import scan
 
+from servers.elasticsearch import Elasticsearch
+from servers.kafka import Kafka
 from tests.dataflows.world import TOO_MANY_STARS, Outputs, World
 from tests.job import Job
-from tests.servers.elasticsearch import Elasticsearch
-from tests.servers.kafka import Kafka
 
 CUSTOMERS = 1000
 

@@ -9,15 +9,16 @@ from elasticsearch import Elasticsearch as Client
 from prometheus_client import REGISTRY
 
 from dataflows import search
-from records.dead_letter import Refused
+from dataflows.wiring import elasticsearch as connection
+from dataflows.wiring.errors import StartupError
+from messages.dead_letter import Refused
 from records.enriched import Alert, EnrichedRating, encode
 from records.index_names import END_OF_TIME, IndexNames
 from records.search import TEMPLATE_VERSION, template
+from servers.elasticsearch import Elasticsearch
 from settings import Search
 from sinks.elasticsearch import ElasticsearchSink
-from sources.kafka_topics import StartupError
 from tests.job import ROOT
-from tests.servers.elasticsearch import Elasticsearch
 
 README = (ROOT / "README.md").read_text()
 
@@ -36,7 +37,7 @@ def connect(elasticsearch: Elasticsearch, settings: dict[str, Any]) -> Elasticse
     def no_dead_letters(refused: list[Refused]) -> None:
         raise AssertionError(f"documents were rejected: {refused}")
 
-    sink = search.connect(Search(hosts=[elasticsearch.url], **settings), no_dead_letters)
+    sink = connection.connect(Search(hosts=[elasticsearch.url], **settings), no_dead_letters)
     assert sink
     return sink
 

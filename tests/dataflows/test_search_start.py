@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dataflows import search
-from records import dead_letter
+from dataflows.wiring import elasticsearch as connection
+from dataflows.wiring.errors import StartupError
+from messages import dead_letter
 from settings import Search, Settings, SettingsError
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused
-from sources.kafka_topics import StartupError
 from tests.sinks.answers import ELASTICSEARCH, Answer, Answers
 from tests.sinks.test_elasticsearch import QUICK, Rejects
 
@@ -78,7 +78,7 @@ def connect(url: str, **more: Any) -> ElasticsearchSink:
     def no_dead_letters(refused: list[dead_letter.Refused]) -> None:
         raise AssertionError(f"documents were rejected: {refused}")
 
-    sink = search.connect(Search(hosts=[url], **more), no_dead_letters)
+    sink = connection.connect(Search(hosts=[url], **more), no_dead_letters)
     assert sink
     return sink
 
@@ -116,7 +116,7 @@ def test_what_may_be_there_later_is_waited_for(what: str, caplog: pytest.LogCapt
 def test_what_does_not_answer_is_waited_for(
     how: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "START_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "START_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         if how == "it hangs up":
@@ -206,7 +206,7 @@ def test_an_address_without_a_scheme_names_the_setting() -> None:
     with pytest.raises(
         SettingsError, match="ELASTICSEARCH_URL is 'localhost:9200', but it must be `https://host:9200`"
     ):
-        Settings({"ELASTICSEARCH_URL": "localhost:9200"})
+        Settings.load({"ELASTICSEARCH_URL": "localhost:9200"})
 
 
 def test_what_turns_out_to_be_no_elasticsearch_later_stops_the_flow(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,9 +9,9 @@ from random import Random
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from servers.kafka import Kafka
 from tests.dataflows.world import Outputs, World
 from tests.job import Job
-from tests.servers.kafka import Kafka
 
 Names = dict[str, str]
 

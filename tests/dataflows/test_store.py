@@ -18,16 +18,16 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, TestingSource, run_main
 
 from dataflows import store
-from dataflows.runtime import Launch, launch
-from sources.kafka_topics import StartupError
+from dataflows.process import Launch, launch
+from dataflows.wiring.errors import StartupError
+from servers.kafka import Kafka
 from tests.dataflows.test_start import inputs, read, settings, wait_for, write
 from tests.job import ROOT, Job
-from tests.servers.kafka import Kafka
 
 CLAIM = """
 import sys, time
 from pathlib import Path
-from dataflows.runtime import Launch
+from dataflows.process import Launch
 from dataflows.store import claim
 claim(Launch(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])), float(sys.argv[4]))
 print("claimed", flush=True)
@@ -124,7 +124,7 @@ def test_processes_of_one_job_share_a_store(
     assert line == (
         ""
         if together
-        else f"sources.kafka_topics.StartupError: recovery store {tmp_path} is in use by {who}: "
+        else f"dataflows.wiring.errors.StartupError: recovery store {tmp_path} is in use by {who}: "
         "two jobs on one store write everything twice"
     )
     assert holder.poll() is None

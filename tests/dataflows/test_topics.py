@@ -10,9 +10,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.cimpl import NewPartitions
 
 from benchmarks.usage import peak_megabytes, threads
+from servers.kafka import Kafka
 from tests.dataflows.test_start import Names, inputs, names, read, settings
 from tests.job import Job
-from tests.servers.kafka import Kafka
 
 __all__ = ["names"]
 

@@ -13,11 +13,11 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.testing import TestingSource, cluster_main
 from typing_extensions import override
 
+from messages.dead_letter import dead_letter
 from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.decode import DeadLetters, Loaded
 from operators.failure import Failure, Failures
 from records.customer import Customer, CustomerChange
-from records.dead_letter import dead_letter
 from records.enriched import enrich, match
 from records.rating import Rating, SourcedRating
 

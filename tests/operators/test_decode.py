@@ -10,14 +10,14 @@ from bytewax.errors import BytewaxRuntimeError
 from bytewax.testing import TestingSink, TestingSource, run_main
 from prometheus_client import REGISTRY
 
+from messages.dead_letter import KEPT_BYTES, DeadLetter
+from messages.decoder import Decoder
+from messages.errors import InvalidRecord
+from messages.message import Message, Poll
 from operators.batch import KEY_GROUPS
 from operators.decode import DeadLetters, Loaded, decode
 from operators.limit import FailureLimit, TooManyFailures
-from records.dead_letter import KEPT_BYTES, DeadLetter
-from records.decoder import Decoder
-from records.errors import InvalidRecord
-from records.message import Message, Poll
-from tests.records.messages import message
+from servers.embedded.messages import message
 
 step_ids: Iterator[str] = (f"decode_{number}" for number in count())
 

@@ -15,14 +15,14 @@ from bytewax.testing import TestingSink, TestingSource, TimeTestingGetter, clust
 from prometheus_client import REGISTRY
 from typing_extensions import override
 
+from messages.version import Version, advance, is_stale
 from operators.batch import KEY_GROUPS, Batch, unpack
 from operators.decode import Loaded
 from operators.join import Join, TableJoin, Unmatched, join_table
 from records import customer
 from records.customer import Customer, CustomerChange
-from records.version import Version, advance, is_stale
-from tests.records.debezium import SENT
-from tests.records.messages import message
+from servers.embedded.debezium import SENT
+from servers.embedded.messages import message
 
 START = datetime(2024, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 GRACE = timedelta(seconds=5)

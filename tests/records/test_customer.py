@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from messages.errors import DecodeError, InvalidRecord
+from messages.log_position import Source, log_position
+from messages.unavailable import spellings
+from messages.version import version
 from records.customer import Customer, CustomerChange, completed, decode
-from records.errors import DecodeError, InvalidRecord
-from records.log_position import Source, log_position
-from records.unavailable import spellings
-from records.version import version
-from tests.records.messages import message, nested, to_json
+from servers.embedded.messages import message, nested, to_json
 
 ROW = {
     "id": 1,

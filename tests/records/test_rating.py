@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from messages.errors import DecodeError
 from records.customer import Customer
 from records.enriched import Match, encode_matches, enrich, locate, match
-from records.errors import DecodeError
 from records.rating import Rating, decode, unmatched, with_source
-from tests.records.messages import message, nested, to_json
+from servers.embedded.messages import message, nested, to_json
 
 PLAIN = {
     "rating_id": 5313,

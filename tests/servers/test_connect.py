@@ -11,12 +11,12 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # public, not re-exported
 
-from embedded.seed import SEED_CUSTOMERS
-from tests.servers.connect import Connect
-from tests.servers.debezium import Form
-from tests.servers.kafka import Kafka
-from tests.servers.mariadb import MariaDB
-from tests.servers.registry import Registry
+from servers.connect import Connect
+from servers.debezium import Form
+from servers.kafka import Kafka
+from servers.mariadb import MariaDB
+from servers.registry import Registry
+from servers.seed import SEED_CUSTOMERS
 
 SECONDS = 30.0
 ALL = len(SEED_CUSTOMERS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import debian
+from servers import debian
 
 APT = """\
 #!/bin/sh

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch as Client
 
-from tests.servers.elasticsearch import Elasticsearch
+from servers.elasticsearch import Elasticsearch
 
 # One thread that writes, one place in its queue: ten shards at once are too many.
 TIGHT = {"node.processors": 1, "thread_pool.write.queue_size": 1}

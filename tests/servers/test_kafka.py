@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # public, not re-exported
 
-from tests.servers.kafka import Kafka
+from servers.kafka import Kafka
 
 
 @pytest.fixture(scope="module")

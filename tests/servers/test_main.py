@@ -9,9 +9,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from elasticsearch import Elasticsearch as Client
 
-from embedded.s3 import Endpoint
-from embedded.seed import SEED_CUSTOMERS
-from tests.servers.java import ROOT
+from servers.embedded.s3 import Endpoint
+from servers.java import ROOT
+from servers.seed import SEED_CUSTOMERS
 
 CUSTOMERS = "asgard.demo.CUSTOMERS"
 # One of each server, in the order of what is printed.
@@ -42,7 +42,7 @@ def test_servers_for_a_person(
         return subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     servers = subprocess.Popen(
-        [sys.executable, "-m", "tests.servers", "--folder", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "servers", "--folder", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:
         assert servers.stdout is not None
@@ -62,12 +62,12 @@ def test_servers_for_a_person(
         assert Client(elasticsearch).ping()
         Endpoint(s3).client().put_object(Bucket="ratings", Key="a", Body=b"")
 
-        capture = f"{sys.executable} -m tests.servers.cdc --env {tmp_path / 'env'} --form"
+        capture = f"{sys.executable} -m servers.cdc --env {tmp_path / 'env'} --form"
         assert shell(f"{capture} envelope-avro") == f"asgard writes demo.CUSTOMERS to {CUSTOMERS}, envelope-avro\n"
         assert {value[0] for value in captured(bootstrap, len(SEED_CUSTOMERS))} == {0}
         shell(f"{capture} flattened")  # in the place of the other, without another snapshot
         update = 'UPDATE CUSTOMERS SET comments = "mixed" WHERE id = 1'
-        shell(f"{sys.executable} -m tests.servers.mariadb '{update}'")
+        shell(f"{sys.executable} -m servers.mariadb '{update}'")
         (plain,) = (value for value in captured(bootstrap, len(SEED_CUSTOMERS) + 1) if value[0])
         assert json.loads(plain)["comments"] == "mixed"
 
@@ -94,6 +94,6 @@ def test_without_servers_there_is_no_capture(tmp_path: Path, env: str | None, re
     file = tmp_path / "env"
     if env is not None:
         file.write_text(env)
-    command = [sys.executable, "-m", "tests.servers.cdc", "--env", str(file)]
+    command = [sys.executable, "-m", "servers.cdc", "--env", str(file)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (1, "", reason.format(env=file) + "\n")

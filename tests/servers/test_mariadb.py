@@ -11,9 +11,9 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from embedded.seed import SEED_CUSTOMERS
-from tests.servers.java import ROOT
-from tests.servers.mariadb import HOST, MariaDB
+from servers.java import ROOT
+from servers.mariadb import HOST, MariaDB
+from servers.seed import SEED_CUSTOMERS
 
 NAMES = ("id", "first_name", "last_name", "email", "gender", "club_status", "region")
 SEEDS = tuple(tuple(getattr(customer, name) for name in NAMES) for customer in SEED_CUSTOMERS)
@@ -69,7 +69,7 @@ def test_it_stops_and_starts_again(own_mariadb: MariaDB) -> None:
 )
 def test_statements_of_a_person(own_mariadb: MariaDB, sql: str, code: int, printed: str) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "tests.servers.mariadb", sql],
+        [sys.executable, "-m", "servers.mariadb", sql],
         cwd=ROOT,
         env={**os.environ, **own_mariadb.environment},
         capture_output=True,

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.servers.registry import Registry
+from servers.registry import Registry
 
 NAME = '{"type":"record","name":"Customer","fields":[{"name":"name","type":"string"}]}'
 NUMBER = '{"type":"record","name":"Customer","fields":[{"name":"name","type":"int"}]}'

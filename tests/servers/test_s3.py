@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import s3 as module
-from tests.servers.s3 import S3
+from servers import s3 as module
+from servers.s3 import S3
 
 MIN_PART = 5 * 1024 * 1024
 

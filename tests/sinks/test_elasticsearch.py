@@ -12,8 +12,8 @@ import pytest
 from elasticsearch import Elasticsearch as Client
 from prometheus_client import REGISTRY
 
+from servers.elasticsearch import Elasticsearch
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused, Rejected, Sending, Template
-from tests.servers.elasticsearch import Elasticsearch
 
 MAPPING = {"dynamic": False, "properties": {"number": {"type": "byte"}, "text": {"type": "keyword"}}}
 QUICK = Sending(bulk_seconds=0.05)

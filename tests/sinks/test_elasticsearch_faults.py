@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from elasticsearch import Elasticsearch as Client
 
-from embedded.elasticsearch import EmbeddedElasticsearch, Fault, in_turn
-from embedded.elasticsearch.faults import ItemFaults
+from servers.embedded.elasticsearch import EmbeddedElasticsearch, Fault, in_turn
+from servers.embedded.elasticsearch.faults import ItemFaults
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused, Template
 from tests.sinks.answers import ELASTICSEARCH, Answer, Answers
 from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, template, wait_until

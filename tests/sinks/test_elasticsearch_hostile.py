@@ -10,9 +10,9 @@ from elasticsearch import Elasticsearch as Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embedded.elasticsearch import EmbeddedElasticsearch
+from servers.elasticsearch import Elasticsearch
+from servers.embedded.elasticsearch import EmbeddedElasticsearch
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Rejected
-from tests.servers.elasticsearch import Elasticsearch
 from tests.sinks.test_bulk import HOSTILE
 from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, template
 

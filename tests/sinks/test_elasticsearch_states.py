@@ -13,9 +13,9 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, TestingSource, run_main
 from elasticsearch import Elasticsearch as Client
 
-from embedded.elasticsearch import EmbeddedElasticsearch
+from servers.elasticsearch import Elasticsearch
+from servers.embedded.elasticsearch import EmbeddedElasticsearch
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, OpType, Sending, Template
-from tests.servers.elasticsearch import Elasticsearch
 from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, wait_until
 
 NOWHERE = Cluster(("http://127.0.0.1:9",))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch as Client
 
+from servers.elasticsearch import Elasticsearch
 from sinks.elasticsearch import Cluster, ElasticsearchSink
-from tests.servers.elasticsearch import Elasticsearch
 from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, wait_until
 
 Step = Callable[[Client, str], object]

@@ -12,8 +12,8 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSource, run_main
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from servers.kafka import Kafka
 from sinks.kafka import DeliveryError, KafkaRecord, KafkaSink, Key, check
-from tests.servers.kafka import Kafka
 
 Batches = list[tuple[str, list[KafkaRecord]]]
 

@@ -16,12 +16,12 @@ import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 
+from servers.kafka import Kafka
 from sinks.kafka import Identity, KafkaRecord, KafkaSink, KafkaWriter, Key
 from sinks.kafka.messages import Headers
 from sinks.kafka.spans import State
 from sinks.kafka.topic import Topic
 from sinks.kafka.written import Written
-from tests.servers.kafka import Kafka
 from tests.sinks.test_kafka import read
 
 LANES = 4

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from embedded.s3 import EmbeddedS3
+from servers.embedded.s3 import EmbeddedS3
+from servers.s3 import S3
 from sinks.s3 import Layout, LostUpload, Refused, Rolling, S3Sink
 from sinks.s3.format import Format
 from sinks.s3.jsonl import JsonLines
 from sinks.s3.parquet import Parquet
-from tests.servers.s3 import S3
 from tests.sinks.fake_s3 import FakeS3
 
 HOUR = 3_600_000

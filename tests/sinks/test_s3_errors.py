@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.parsers import ResponseParserError
 
-from embedded.s3 import EmbeddedS3
+from servers.embedded.s3 import EmbeddedS3
 from sinks.s3 import LostUpload, Refused, Rolling, S3Sink
 from sinks.s3 import requests as requests_module
 from sinks.s3.errors import Verdict, classify

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from records.message import Message
+from messages.message import Message
+from servers.embedded.messages import message
 from sources.kafka.aside import Aside
-from tests.records.messages import message
 
 Step = tuple[str, str, str, str, str]
 """What is done, with which messages, which of all cannot be decoded yet, what comes out, what waits then."""

@@ -17,11 +17,11 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.cimpl import NewPartitions
 from prometheus_client import REGISTRY
 
-import records.message
-from records.message import Poll
+from messages.message import Message as KafkaMessage
+from messages.message import Poll
+from servers.kafka import Kafka
 from sources.kafka import MAX_MESSAGES, KafkaSource
 from sources.kafka.position import Position, State, from_state
-from tests.servers.kafka import Kafka
 
 Source = Callable[..., KafkaSource]
 
@@ -266,7 +266,7 @@ class Away:
     def __init__(self, *values: bytes) -> None:
         self.values = set(values)
 
-    def __call__(self, messages: list[records.message.Message]) -> list[int]:
+    def __call__(self, messages: list[KafkaMessage]) -> list[int]:
         return [index for index, message in enumerate(messages) if message.value() in self.values]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
+from servers.kafka import Kafka
 from sources.kafka import Originals
-from tests.servers.kafka import Kafka
 
 
 @pytest.fixture

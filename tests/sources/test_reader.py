@@ -10,10 +10,10 @@ import pytest
 from bytewax.inputs import StatefulSourcePartition
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from records.message import Message, Poll
+from messages.message import Message, Poll
+from servers.kafka import Kafka
 from sources.kafka import KafkaSource
 from sources.kafka.position import State, to_metadata
-from tests.servers.kafka import Kafka
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions
 
-from embedded.kafka import EmbeddedKafka
+from servers.embedded.kafka import EmbeddedKafka
+from servers.kafka import Kafka
 from sources.kafka.watch import Topic, TopicChangedError, Watcher, change, describe
-from tests.servers.kafka import Kafka
 
 TWO = Topic("an-id", (0, 1))
 

@@ -1,0 +1,44 @@
+"""How the main job's messages become records, in JSON and in Avro."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from messages import formats
+from messages.cache import Schemas
+from messages.decoder import Decoder
+from messages.formats import Avro, Format
+from messages.message import Message
+from messages.unavailable import UNAVAILABLE
+from records import customer, rating
+from records.customer import CustomerChange
+from records.rating import Rating
+
+
+def of_ratings(form: Format, schemas: Schemas | None, *, keep_source: bool) -> Decoder[Rating]:
+    """Decode ratings; ``keep_source`` keeps their keys, values and headers: they may yet become dead letters."""
+    if not keep_source:
+        avro = Avro(rating.from_fields, rating.many_from_fields)
+        return formats.decoder(Decoder(rating.decode, rating.decode_many), avro, form, schemas)
+
+    def json(message: Message) -> Rating:
+        return rating.with_source(rating.decode(message), message)
+
+    def one(message: Message, fields: Any) -> Rating:
+        return rating.with_source(rating.from_fields(message, fields), message)
+
+    def many(messages: Sequence[Message], rows: list[Any]) -> list[Rating]:
+        return list(map(rating.with_source, rating.many_from_fields(messages, rows), messages))
+
+    return formats.decoder(Decoder(json), Avro(one, many), form, schemas)
+
+
+def of_customers(
+    form: Format, schemas: Schemas | None, unavailable: frozenset[str] = UNAVAILABLE
+) -> Decoder[CustomerChange]:
+    """Decode changes of customers; ``unavailable`` stands in place of values that the database did not send."""
+    avro = Avro(
+        partial(customer.from_fields, unavailable=unavailable),
+        partial(customer.many_from_fields, unavailable=unavailable),
+    )
+    return formats.decoder(Decoder(partial(customer.decode, unavailable=unavailable)), avro, form, schemas, keyed=True)

@@ -1,0 +1,1 @@
+"""From settings to sources and sinks, one file a connection; ``ratings.py`` puts them together."""

@@ -1,0 +1,96 @@
+"""Kafka: the sources of the inputs, the sinks of the outputs, and what must hold of the topics before."""
+
+from collections.abc import Callable, Hashable, Sequence
+from datetime import timedelta
+from operator import itemgetter
+from typing import Any
+
+from dataflows import process, store
+from dataflows.enriched_avro import EnrichedAvro
+from dataflows.letters import Letters
+from dataflows.wiring.errors import StartupError
+from messages import dead_letter
+from messages.dead_letter import Refused
+from records.enriched import locate
+from settings import Settings
+from sinks.kafka import Headers, Identity, KafkaRecord, KafkaWriter, Key, check
+from sources.kafka import KafkaSource
+from sources.kafka.topics import Topics
+
+
+def prepare(settings: Settings, config: dict[str, Any]) -> None:
+    """Wait for the inputs, and make the outputs.
+
+    Raises:
+        KafkaException: librdkafka refuses the configuration.
+        ClusterError: the cluster is not there, or refuses us.
+        StartupError: it would delete customers.
+    """
+    names = settings.topics
+    check(config)
+    topics = Topics(config, settings.kafka.startup_timeout, process.stopping)
+    topics.await_all([names.ratings, names.customers])
+    why = topics.may_forget(names.customers)
+    if why is not None and names.customers_uncompacted == "refuse":
+        raise StartupError(
+            f"topic {names.customers} will lose customers ({why}): make it cleanup.policy=compact, "
+            "or set CUSTOMERS_TOPIC_UNCOMPACTED=allow"
+        )
+    topics.create_missing([names.enriched, names.alerts, names.dead_letters], like=names.ratings)
+
+
+def source(
+    settings: Settings, config: dict[str, Any], step: str, topic: str, *, share: float, **options: Any
+) -> KafkaSource:
+    """The source of an input step, with its share of what the process may read ahead."""
+    launch = process.launch()
+    return KafkaSource(
+        topic,
+        config,
+        stopping=process.stopping,
+        max_bytes=int(share * settings.kafka.prefetch_bytes / launch.workers),
+        stored=store.keys(launch.recovery_store, f"ratings.{step}"),
+        **options,
+    )
+
+
+def identities(grace: timedelta) -> tuple[Identity, Identity]:
+    """How enriched ratings and alerts, and how dead letters, are recognised that are on their topics already.
+
+    By the coordinates of their source. The timestamp is one of them: a topic that is made anew has the offsets again.
+    """
+    remember = 2 * grace + timedelta(minutes=10)
+    avro = EnrichedAvro(0)  # it reads under any schema id
+
+    def of_output(_key: bytes | None, value: bytes | None, _headers: Headers) -> tuple[int, int, int]:
+        return locate(value) if value and value.startswith(b"{") else avro.locate(value or b"")
+
+    def of_letter(_key: bytes | None, value: bytes | None, _headers: Headers) -> Hashable:
+        return dead_letter.identify(value or b"")
+
+    return (
+        Identity(itemgetter(3, 4, 5), of_output, remember),
+        Identity(lambda record: dead_letter.identify(record[1]), of_letter, remember),
+    )
+
+
+def bury(letters: Letters, dead_letters: Callable[[], KafkaWriter], refused: Sequence[Refused]) -> None:
+    """Write dead letters of what a destination refuses, and return when they are safe."""
+    writer = dead_letters()
+    writer.write(letters(refused))
+    writer.settle()
+
+
+def rejected(
+    letters: Letters,
+    dead_letters: str,
+    topic: str,
+    step: str,
+    locate: Callable[[bytes], tuple[int, int, int]],
+    _key: Key,
+    value: bytes,
+    why: str,
+) -> tuple[str, KafkaRecord]:
+    """What is written in place of an enriched rating or an alert that its topic refuses."""
+    (message,) = letters([Refused(*locate(value), step, "MessageTooLarge", why, value, topic)])
+    return dead_letters, message

@@ -1,0 +1,100 @@
+"""The ports of the main job, by its settings."""
+
+import logging
+from datetime import timedelta
+from functools import partial
+from threading import Event
+
+from dataflows import process
+from dataflows.enriched_avro import SCHEMA, EnrichedAvro
+from dataflows.letters import Letters
+from dataflows.ports import Ports
+from dataflows.wiring import elasticsearch, kafka, registry, s3
+from dataflows.wiring.errors import starting
+from operators.batch import KEY_GROUPS, Batch, group_index
+from operators.limit import FailureLimit
+from records.enriched import locate
+from settings import Settings
+from sinks.kafka import KafkaSink, KafkaWriter
+from sources.kafka import Originals
+from sources.tick import TickSource
+
+log = logging.getLogger(__name__)
+
+
+def connect(settings: Settings) -> Ports:
+    """Connect the ports to Kafka, once what they need is there.
+
+    Raises:
+        StartupError: the cluster is not there, refuses us, or would delete customers.
+    """
+    config = {**settings.properties, "logger": logging.getLogger("librdkafka")}
+    names = settings.topics
+    client = registry.connect(settings.registry)
+    known = registry.schemas(client)
+    with starting(settings.properties):
+        kafka.prepare(settings, config)
+    avro = None
+    if client is not None and settings.formats.enriched == "avro":
+        avro = EnrichedAvro(
+            registry.register(client, f"{names.enriched}-value", SCHEMA, settings.kafka.startup_timeout)
+        )
+
+    loaded = Event()
+    source = partial(kafka.source, settings, config)
+    sink = partial(KafkaSink, config=config, lanes=len(KEY_GROUPS), lane_of=group_index)
+    letters = Letters(names.ratings, Originals(names.ratings, config).read)
+    rejected = partial(kafka.rejected, letters, names.dead_letters)
+    bury = partial(kafka.bury, letters, partial(KafkaWriter, names.dead_letters, config))
+
+    limit = FailureLimit(settings.dead_letters.max_share, settings.dead_letters.max_in_a_row)
+
+    held_back = timedelta(0)
+    of_outputs = of_dead_letters = None
+    if process.has_recovery_store():
+        of_outputs, of_dead_letters = kafka.identities(timedelta(seconds=settings.join.grace))
+    else:
+        # What the join holds is then only on the topic: it must be read again by the next start.
+        held_back = timedelta(seconds=settings.join.grace)
+        log.warning("no recovery store (-r): after a stop, what was written since the last commit is written again")
+    enriched = sink(
+        names.enriched,
+        rejected=partial(rejected, names.enriched, "enriched", avro.locate if avro else locate),
+        identity=of_outputs,
+    )
+    alerts = sink(names.alerts, rejected=partial(rejected, names.alerts, "alerts", locate), identity=of_outputs)
+    dead_letters = sink(names.dead_letters, identity=of_dead_letters)
+
+    def recognised() -> bool:
+        """Whether all that is written from now on can be recognised after a crash."""
+        return enriched.has_baseline() and alerts.has_baseline() and dead_letters.has_baseline()
+
+    return Ports(
+        ratings=source(
+            "ratings",
+            names.ratings,
+            share=0.75,
+            ready=lambda: loaded.is_set() and recognised(),
+            commit_after=held_back,
+            unready=known.unready_values if known and settings.formats.ratings != "json" else None,
+        ),
+        customers=source(
+            "customers",
+            names.customers,
+            share=0.25,
+            ready=recognised,
+            whole_topic=True,
+            aside_by_key=True,
+            unready=known.unready if known and settings.formats.customers != "json" else None,
+        ),
+        enriched=enriched,
+        alerts=alerts,
+        dead_letters=dead_letters,
+        letters=letters,
+        search=elasticsearch.connect(settings.search, bury, limit),
+        archive=s3.connect(settings.archive, bury),
+        schemas=known,
+        enriched_avro=avro,
+        ticks=TickSource(tuple((key, Batch()) for key in KEY_GROUPS), stopping=process.stopping),
+        customers_loaded=loaded.set,
+    )

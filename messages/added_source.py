@@ -1,0 +1,53 @@
+"""Fields of ``source`` that stand in a flattened row: those of ``add.fields`` of ``ExtractNewRecordState``.
+
+They are named with ``source`` or without it (``__source_lsn``, ``__lsn``), and their prefix may be left out. Not so
+``ts_ms``: without ``source`` it is the connector's clock.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from messages.log_position import Source, log_position
+
+_NAMES = Source.__struct_fields__
+
+
+class _Named:
+    """Reads a ``Source`` from the fields of a row whose names begin with a prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        fields = [(name, Any, msgspec.field(name=prefix + name, default=None)) for name in _NAMES]
+        self._type: Any = msgspec.defstruct("Added", fields, gc=False)
+        wrapped = msgspec.defstruct("Wrapped", [("payload", self._type)], gc=False)
+        self._decode = msgspec.json.Decoder(self._type).decode
+        self._decode_wrapped: Callable[[bytes], Any] = msgspec.json.Decoder(wrapped).decode
+
+    def read(self, raw: bytes | dict[str, Any], *, wrapped: bool) -> Any:
+        if isinstance(raw, dict):
+            return msgspec.convert(raw, self._type)
+        return self._decode_wrapped(raw).payload if wrapped else self._decode(raw)
+
+
+class AddedSource:
+    """The position that a row tells whose fields are named in one of the ways above."""
+
+    def __init__(self, with_source: str, without: str) -> None:
+        self._with, self._without = _Named(with_source), _Named(without)
+        self.names = [with_source + name for name in _NAMES] + [without + name for name in _NAMES if name != "ts_ms"]
+
+    def position(self, raw: bytes | dict[str, Any], *, wrapped: bool) -> bytes | None:
+        """The position, in the form of ``messages/log_position.py``; None where none is told.
+
+        Args:
+            raw: The row: its JSON, or its fields by their names in lower case.
+            wrapped: Its JSON has it as ``payload``.
+        """
+        source = self._with.read(raw, wrapped=wrapped)
+        position = log_position(source)
+        if position is None:
+            other = self._without.read(raw, wrapped=wrapped)
+            other.ts_ms = source.ts_ms
+            position = log_position(other)
+        return position

@@ -1,0 +1,27 @@
+"""Every setting, one file a component; read from the environment, checked at the start."""
+
+from settings.alerts import Alerts
+from settings.dead_letters import DeadLetters
+from settings.elasticsearch import Search
+from settings.environment import SettingsError
+from settings.formats import Formats, SchemaRegistry
+from settings.join import Join
+from settings.kafka import Kafka, Topics
+from settings.log import Log
+from settings.s3 import Archive
+from settings.settings import Settings
+
+__all__ = [
+    "Alerts",
+    "Archive",
+    "DeadLetters",
+    "Formats",
+    "Join",
+    "Kafka",
+    "Log",
+    "SchemaRegistry",
+    "Search",
+    "Settings",
+    "SettingsError",
+    "Topics",
+]

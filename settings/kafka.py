@@ -1,0 +1,134 @@
+"""The Kafka cluster, its topics, and the properties of librdkafka."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from settings.component import Component, check_different
+from settings.environment import Given, SettingsError
+
+PREFIX = "KAFKA_"
+"""Of the variables of the cluster, and of any other property of librdkafka."""
+
+# These are properties of librdkafka themselves: it reads the file.
+PROPERTIES_OF_FILES = frozenset(
+    {"KAFKA_SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE", "KAFKA_SASL_OAUTHBEARER_ASSERTION_JWT_TEMPLATE_FILE"}
+)
+
+_GUARANTEES = {
+    "enable.auto.commit": "offsets are committed when the outputs have been written",
+    "auto.offset.reset": "offsets that are gone are counted and reading goes on from the earliest",
+    "enable.partition.eof": "the flow looks for ends itself",
+    "enable.idempotence": "without it a retry may write twice",
+    "enable.auto.offset.store": "offsets are committed when the outputs have been written",
+    "transactional.id": "outputs are not transactional",
+}
+
+
+def _topic(name: str) -> str:
+    if name in {".", ".."}:
+        raise ValueError("must be the name of a topic")
+    return name
+
+
+def _brokers(text: str) -> str:
+    brokers = [broker.strip() for broker in text.split(",") if broker.strip()]
+    if not brokers or not all(_is_broker(broker) for broker in brokers):
+        raise ValueError("must be `host:port`, several separated by commas")
+    return ",".join(brokers)
+
+
+def _is_broker(text: str) -> bool:
+    # librdkafka takes a security protocol in front.
+    parts = re.fullmatch(
+        r"((?:sasl_)?(?:plaintext|ssl)://)?([\w.-]+|\[[0-9a-f:.]+(?:%\w+)?\])(?::(\d{1,5}))?", text, re.I
+    )
+    return parts is not None and 0 < int(parts[3] or 9092) < 1 << 16
+
+
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$"), AfterValidator(_topic)]
+Brokers = Annotated[str, AfterValidator(_brokers)]
+
+
+class Kafka(Component):
+    """The Kafka cluster."""
+
+    bootstrap_servers: Brokers = Field(
+        "localhost:9092",
+        alias="KAFKA_BOOTSTRAP_SERVERS",
+        min_length=1,
+        description="brokers to begin with, `host:port`, several separated by commas",
+    )
+    group_id: str = Field(
+        "ratings-enrichment",
+        alias="KAFKA_GROUP_ID",
+        min_length=1,
+        description="consumer group that offsets are committed to",
+    )
+    startup_timeout: float = Field(
+        60,
+        alias="STARTUP_TIMEOUT_SECONDS",
+        gt=0,
+        le=3600,
+        description="seconds to wait for a broker at the start; topics are waited for without limit",
+    )
+    prefetch_bytes: int = Field(
+        64 << 20,
+        alias="PREFETCH_MAX_BYTES",
+        ge=1 << 20,
+        description="memory of a process for messages that it has read ahead, whatever the number of partitions",
+    )
+
+
+class Topics(Component):
+    """The topics. Those of outputs are created if they do not exist."""
+
+    ratings: Topic = Field("ratings", alias="RATINGS_TOPIC", description="ratings are read from it")
+    customers: Topic = Field(
+        "asgard.demo.CUSTOMERS",
+        alias="CUSTOMERS_TOPIC",
+        description="changes of customers are read from it, all at every start",
+    )
+    enriched: Topic = Field(
+        "ratings-with-customer-data", alias="ENRICHED_TOPIC", description="ratings with customers are written to it"
+    )
+    alerts: Topic = Field("UNHAPPY_PLATINUM_CUSTOMERS", alias="ALERTS_TOPIC", description="alerts are written to it")
+    dead_letters: Topic = Field(
+        "ratings-dead-letters", alias="DEAD_LETTERS_TOPIC", description="what cannot be processed is written to it"
+    )
+    customers_uncompacted: Literal["refuse", "allow"] = Field(
+        "refuse",
+        alias="CUSTOMERS_TOPIC_UNCOMPACTED",
+        description="`allow` starts although the customers topic's retention will delete customers; "
+        "a topic with unlimited retention counts as compacted",
+    )
+
+    @model_validator(mode="after")
+    def _are_different(self) -> "Topics":
+        names = ("ratings", "customers", "enriched", "alerts", "dead_letters")
+        check_different(self, names, "the job would read what it writes")
+        return self
+
+
+def properties(variables: Mapping[str, Given]) -> dict[str, str]:
+    """The properties of librdkafka that variables stand for: ``KAFKA_SECURITY_PROTOCOL`` is ``security.protocol``.
+
+    Raises:
+        SettingsError: a property would break a guarantee, or is not text.
+    """
+    found = {}
+    for name, (variable, value) in variables.items():
+        property_name = name.removeprefix(PREFIX).lower().replace("_", ".")
+        if property_name in _GUARANTEES:
+            raise SettingsError(f"{variable} cannot be set: {_GUARANTEES[property_name]}")
+        if "\0" in value or not _is_unicode(value):
+            raise SettingsError(f"{variable} is not text")
+        found[property_name] = value
+    return found
+
+
+def _is_unicode(text: str) -> bool:
+    # What is not UTF-8 in an environment comes as half a character.
+    return not re.search("[\ud800-\udfff]", text)

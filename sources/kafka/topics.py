@@ -1,0 +1,135 @@
+"""What must hold of a Kafka cluster and its topics before a flow starts."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.cimpl import NewTopic
+
+log = logging.getLogger(__name__)
+
+_REQUEST_SECONDS = 10.0
+_REPORT_SECONDS = 10.0
+_REST_SECONDS = 0.5
+_REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL})
+
+
+class ClusterError(RuntimeError):
+    """The cluster is not as a flow needs it; the message is one line for whoever starts the flow."""
+
+
+class Topics:
+    """The topics of a cluster, seen once before a flow starts.
+
+    Raises:
+        KafkaException: librdkafka refuses the configuration.
+        ClusterError: the brokers do not answer within ``deadline`` seconds, or refuse our credentials.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any], deadline: float, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._trouble: KafkaError | None = None
+        self._servers = config["bootstrap.servers"]
+        self._stopping = stopping
+        properties: dict[str, Any] = {**config, "error_cb": self._on_error}
+        self._admin = AdminClient(properties)
+        self._partitions: dict[str, int] = {}
+        self._reach(deadline)
+
+    def await_all(self, topics: Iterable[str]) -> None:
+        """Wait until the topics exist, however long it takes, and say so every ten seconds."""
+        report = 0.0
+        while missing := [topic for topic in topics if topic not in self._partitions]:
+            if time.monotonic() >= report:
+                log.info("waiting for topic %s, which does not exist yet", " and ".join(missing))
+                report = time.monotonic() + _REPORT_SECONDS
+            self._sleep()
+            self._look()
+
+    def create_missing(self, topics: Iterable[str], like: str) -> None:
+        """Create those that do not exist, with as many partitions as ``like`` and the brokers' own defaults.
+
+        Raises:
+            ClusterError: the cluster refuses.
+        """
+        missing = [topic for topic in topics if topic not in self._partitions]
+        if not missing:
+            return
+        wanted = [NewTopic(topic, self._partitions[like], -1) for topic in missing]
+        for topic, created in self._admin.create_topics(wanted, operation_timeout=_REQUEST_SECONDS).items():
+            error = _result(created)[1]
+            if error is None:
+                log.info("created topic %s with %d partitions", topic, self._partitions[like])
+            elif error.code() == KafkaError._UNSUPPORTED_FEATURE:
+                log.info("topic %s does not exist and cannot be created here: left to the first write", topic)
+            elif error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise ClusterError(f"topic {topic} does not exist and cannot be created: {error.str()}")
+
+    def may_forget(self, topic: str) -> str | None:
+        """Why the topic, read from its start, may lack the last message of some keys; None if it keeps them all.
+
+        Kept is what compaction alone cleans, and what has unlimited retention. Where the brokers do not tell, or we
+        have no right to ask, the answer is None and a line of the log.
+        """
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        described = self._admin.describe_configs([resource], request_timeout=_REQUEST_SECONDS)[resource]
+        entries, error = _result(described)
+        if error is not None:
+            level = logging.INFO if error.code() == KafkaError._UNSUPPORTED_FEATURE else logging.WARNING
+            log.log(level, "cannot tell whether topic %s is compacted: %s", topic, error.str())
+            return None
+        config = {name: entry.value for name, entry in entries.items()}
+        if "delete" not in config["cleanup.policy"]:
+            return None
+        limits = [f"{name}={config[name]}" for name in ("retention.ms", "retention.bytes") if config[name] != "-1"]
+        return f"cleanup.policy={config['cleanup.policy']} and {' and '.join(limits)}" if limits else None
+
+    def _reach(self, deadline: float) -> None:
+        until, report = time.monotonic() + deadline, time.monotonic() + 2
+        while not self._look():
+            trouble = self._trouble
+            why = trouble.str() if trouble else "no answer"
+            if trouble and trouble.code() in _REFUSED:
+                raise ClusterError(f"Kafka at {self._servers} refuses us: {why}")
+            if time.monotonic() >= until:
+                raise ClusterError(f"Kafka at {self._servers} is not there after {deadline:.0f} s: {why}")
+            if time.monotonic() >= report:
+                log.info("waiting for Kafka at %s: %s", self._servers, why)
+                report = time.monotonic() + _REPORT_SECONDS
+            self._sleep()
+
+    def _look(self) -> bool:
+        try:
+            found = self._admin.list_topics(timeout=1)
+        except KafkaException as error:
+            # What error_cb told says more: here it is only that no broker could be asked in time.
+            self._trouble = self._trouble or error.args[0]
+            return False
+        self._partitions = {name: len(topic.partitions) for name, topic in found.topics.items() if topic.error is None}
+        return bool(found.brokers)
+
+    def _sleep(self) -> None:
+        if self._stopping():
+            raise SystemExit(0)
+        self._admin.poll(_REST_SECONDS)
+        time.sleep(_REST_SECONDS / 5)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if self._trouble is None or self._trouble.code() not in _REFUSED:
+            self._trouble = error
+
+
+def _result(future: "Future[Any]") -> tuple[Any, KafkaError | None]:
+    try:
+        return future.result(timeout=_REQUEST_SECONDS * 1.5), None
+    except KafkaException as error:
+        return None, error.args[0]
+    except FutureTimeoutError:  # not the builtin one before Python 3.11
+        return None, KafkaError(KafkaError._TIMED_OUT)

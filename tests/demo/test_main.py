@@ -1,0 +1,107 @@
+"""The whole: `python -m demo`, as `make run` runs it."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+SECONDS = 180
+ACCOUNT = re.compile(
+    r"ratings (?P<ratings>\d+) enriched (?P<enriched>\d+) alerts (?P<alerts>\d+) "
+    r"dead-letters (?P<dead_letters>\d+) held (?P<held>\d+) lost (?P<lost>-?\d+) "
+    r"documents (?P<documents>\d+) objects (?P<objects>\d+) rows (?P<rows>\d+)"
+)
+
+
+def demo(*options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "demo", *options],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, list[str], str]:
+    """Exit code, lines of stdout, and stderr."""
+    try:
+        out, errors = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
+    return process.returncode, out.splitlines(), errors
+
+
+def account(lines: list[str]) -> dict[str, int]:
+    found = ACCOUNT.fullmatch(lines[-1])
+    assert found, lines[-1]
+    return {name: int(count) for name, count in found.groupdict().items()}
+
+
+def until(process: subprocess.Popen[str], holds: Callable[[str], bool]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if holds(line):
+            return
+    pytest.fail(f"it ended: {process.communicate()[1]}")
+
+
+def test_everything_comes_out() -> None:
+    code, lines, errors = ended(demo("--for", "8", "--rate", "200"))
+    counts = account(lines)
+    assert (code, errors) == (0, "")
+    assert 1300 < counts["ratings"] <= 1610
+    assert counts["dead_letters"] == (counts["ratings"] + counts["dead_letters"]) // 333
+    assert counts["enriched"] == counts["ratings"] - counts["held"]
+    assert counts["lost"] == 0
+    assert counts["documents"] == counts["rows"] == counts["enriched"]
+    assert counts["objects"] > 0
+    assert 0.04 < counts["alerts"] / counts["ratings"] < 0.25
+    shown = sum(line.startswith("alert: ") for line in lines)
+    more = sum(int(found[1]) for line in lines if (found := re.fullmatch(r"and (\d+) more alerts", line)))
+    assert shown + more == counts["alerts"]
+
+
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """What is started is ended by a hangup, even if the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("hangups")
+def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
+    process = demo()
+    until(process, lambda line: line.startswith("alert: "))
+    process.send_signal(number)
+    code, lines, errors = ended(process)
+    assert (code, errors) == (0, "")
+    assert account(lines)["ratings"] > 0
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    process = demo()  # its first line of rates comes after 5 s: by then ratings are held, and to be waited for
+    until(process, lambda line: line.startswith("ratings "))
+    process.send_signal(signal.SIGINT)
+    until(process, lambda line: line.startswith("ending"))
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    code, _lines, errors = ended(process)
+    assert code == 1
+    assert errors == "stopped at once, without waiting for what was under way\n"
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("options", [("--rate", "0"), ("--rate", "nan"), ("--for", "-1"), ("--for", "soon")])
+def test_options_that_make_no_sense(options: tuple[str, str]) -> None:
+    code, _lines, errors = ended(demo(*options))
+    assert code == 2
+    assert options[0] in errors

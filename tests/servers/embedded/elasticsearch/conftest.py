@@ -1,0 +1,30 @@
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from servers.embedded.elasticsearch import EmbeddedElasticsearch
+from tests.servers.embedded.elasticsearch.contract import client
+
+
+@pytest.fixture(scope="package", params=["double", pytest.param("real", marks=pytest.mark.elasticsearch)])
+def es(request: pytest.FixtureRequest) -> Iterator[Elasticsearch]:
+    """A client of the double, and then one of the real server: what is tested with it holds for both."""
+    if request.param == "real":
+        yield client(request.getfixturevalue("elasticsearch").url)
+    else:
+        with EmbeddedElasticsearch() as double:
+            yield client(double.url)
+
+
+@pytest.fixture
+def index(request: pytest.FixtureRequest) -> str:
+    """The name of an index that no other test has; it does not exist yet."""
+    return f"{request.node.originalname.replace('_', '-')}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def double() -> Iterator[EmbeddedElasticsearch]:
+    with EmbeddedElasticsearch() as double:
+        yield double

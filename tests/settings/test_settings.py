@@ -1,0 +1,434 @@
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from settings import Settings, SettingsError
+from settings.table import BEGIN, END, markdown, write_into
+
+VARIABLES = re.findall(r"^\| `(\w+)` \| `?([^|`]*)`? \| \S.+ \|$", markdown(), re.MULTILINE)
+"""Of every setting the name and the default, as the table of the README has them."""
+
+Set = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Set:
+    """An environment without settings, and a function that sets one."""
+    names = {name for name, _ in VARIABLES}
+    for variable in list(os.environ):
+        if variable.upper().startswith("KAFKA_") or variable.upper() in names:
+            monkeypatch.delenv(variable)
+    return monkeypatch.setenv
+
+
+def held(settings: Settings) -> dict[str, object]:
+    """Every setting by its variable."""
+    return {
+        str(field.alias): getattr(component, name)
+        for component in vars(settings).values()
+        if isinstance(component, BaseModel)
+        for name, field in type(component).model_fields.items()
+    }
+
+
+DEFAULTS = {
+    "KAFKA_BOOTSTRAP_SERVERS": "localhost:9092",
+    "KAFKA_GROUP_ID": "ratings-enrichment",
+    "STARTUP_TIMEOUT_SECONDS": 60,
+    "RATINGS_TOPIC": "ratings",
+    "CUSTOMERS_TOPIC": "asgard.demo.CUSTOMERS",
+    "ENRICHED_TOPIC": "ratings-with-customer-data",
+    "ALERTS_TOPIC": "UNHAPPY_PLATINUM_CUSTOMERS",
+    "DEAD_LETTERS_TOPIC": "ratings-dead-letters",
+    "CUSTOMERS_TOPIC_UNCOMPACTED": "refuse",
+    "UNAVAILABLE_VALUE": "__debezium_unavailable_value",
+    "UNMATCHED_GRACE_SECONDS": 5,
+    "UNMATCHED": "emit",
+    "UNMATCHED_MAX_HELD": 200_000,
+    "ALERT_MAX_STARS": 2,
+    "ALERT_CLUB_STATUSES": ["platinum"],
+    "TEST_CHANNEL_PATTERN": re.compile("test", re.IGNORECASE),
+    "LOG_LEVEL": "INFO",
+}
+
+
+def test_defaults() -> None:
+    settings = Settings.load()
+    assert {variable: held(settings)[variable] for variable in DEFAULTS} == DEFAULTS
+    assert settings.properties == {"bootstrap.servers": "localhost:9092", "group.id": "ratings-enrichment"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092,b:9092", "a:9092,b:9092"),
+        ("KAFKA_GROUP_ID", "blue", "blue"),
+        ("STARTUP_TIMEOUT_SECONDS", "0.5", 0.5),
+        ("STARTUP_TIMEOUT_SECONDS", "", 60),
+        ("STARTUP_TIMEOUT_SECONDS", "3600", 3600),
+        ("RATINGS_TOPIC", "a.b-c_D", "a.b-c_D"),
+        ("CUSTOMERS_TOPIC", "x" * 249, "x" * 249),
+        ("ENRICHED_TOPIC", "e", "e"),
+        ("ALERTS_TOPIC", "alerts", "alerts"),
+        ("DEAD_LETTERS_TOPIC", "dead", "dead"),
+        ("CUSTOMERS_TOPIC_UNCOMPACTED", "allow", "allow"),
+        ("UNAVAILABLE_VALUE", "(none)", "(none)"),
+        ("UNAVAILABLE_VALUE", "hex:0a0b", "hex:0a0b"),
+        ("UNMATCHED_GRACE_SECONDS", "0", 0),
+        ("UNMATCHED_GRACE_SECONDS", "0.25", 0.25),
+        ("UNMATCHED", "drop", "drop"),
+        ("UNMATCHED", "dead-letter", "dead-letter"),
+        ("UNMATCHED_MAX_HELD", "16", 16),
+        ("ALERT_MAX_STARS", "-1", -1),
+        ("ALERT_CLUB_STATUSES", "Platinum, gold,,", ["Platinum", "gold"]),
+        ("ALERT_CLUB_STATUSES", "", []),
+        ("TEST_CHANNEL_PATTERN", "^qa-", re.compile("^qa-", re.IGNORECASE)),
+        ("LOG_LEVEL", "DEBUG", "DEBUG"),
+    ],
+)
+def test_every_variable_is_read(environment: Set, variable: str, text: str, value: object) -> None:
+    before = held(Settings.load())
+    environment(variable, text)
+    assert held(Settings.load()) == {**before, variable: value}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "channel", "found"),
+    [
+        ("test", "iOS-TEST", True),
+        ("test", "web", False),
+        ("^test$", "latest", False),
+        ("", "test", False),
+        ("", "", False),
+    ],
+)
+def test_which_channels_are_tests(environment: Set, pattern: str, channel: str, found: bool) -> None:
+    environment("TEST_CHANNEL_PATTERN", pattern)
+    assert (Settings.load().alerts.test_channels.search(channel) is not None) is found
+
+
+NUMBER, WHOLE = "number", "integer"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "may_hold"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "", ["at least 1 character"]),
+        ("KAFKA_GROUP_ID", "", ["at least 1 character"]),
+        ("STARTUP_TIMEOUT_SECONDS", "soon", [NUMBER]),
+        ("STARTUP_TIMEOUT_SECONDS", "0", ["greater than 0"]),
+        ("STARTUP_TIMEOUT_SECONDS", "-1", ["greater than 0"]),
+        ("STARTUP_TIMEOUT_SECONDS", "3601", ["less than or equal to 3600"]),
+        ("STARTUP_TIMEOUT_SECONDS", "nan", []),
+        ("STARTUP_TIMEOUT_SECONDS", "inf", ["3600"]),
+        ("RATINGS_TOPIC", "", ["A-Za-z0-9._-", "249"]),
+        ("RATINGS_TOPIC", "a/b", ["A-Za-z0-9._-"]),
+        ("CUSTOMERS_TOPIC", "a b", ["A-Za-z0-9._-"]),
+        ("ENRICHED_TOPIC", "x" * 250, ["249"]),
+        ("ALERTS_TOPIC", "é", ["A-Za-z0-9._-"]),
+        ("DEAD_LETTERS_TOPIC", "a\n", ["A-Za-z0-9._-"]),
+        ("CUSTOMERS_TOPIC_UNCOMPACTED", "yes", ["'refuse'", "'allow'"]),
+        ("UNMATCHED_GRACE_SECONDS", "-0.1", ["greater than or equal to 0"]),
+        ("UNMATCHED_GRACE_SECONDS", "1h", [NUMBER]),
+        ("UNMATCHED_GRACE_SECONDS", "4000", ["less than or equal to 3600"]),
+        ("UNMATCHED", "maybe", ["'emit'", "'drop'", "'dead-letter'"]),
+        ("UNMATCHED", "", ["'emit'", "'drop'", "'dead-letter'"]),
+        ("UNMATCHED", "DROP", ["'emit'", "'drop'", "'dead-letter'"]),
+        ("UNMATCHED_MAX_HELD", "15", ["greater than or equal to 16"]),
+        ("UNMATCHED_MAX_HELD", "1e6", [WHOLE]),
+        ("UNMATCHED_MAX_HELD", "10000001", ["less than or equal to 10000000"]),
+        ("ALERT_MAX_STARS", "two", [WHOLE]),
+        ("ALERT_MAX_STARS", "2.5", [WHOLE]),
+        ("TEST_CHANNEL_PATTERN", "(", ["regular expression", "position 0"]),
+        ("TEST_CHANNEL_PATTERN", "a[", ["regular expression", "position 1"]),
+        ("LOG_LEVEL", "loud", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
+        ("LOG_LEVEL", "debug", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
+    ],
+)
+def test_a_bad_value_is_told_in_one_line(environment: Set, variable: str, text: str, may_hold: list[str]) -> None:
+    environment(variable, text)
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    line = str(caught.value)
+    assert line.startswith(f"{variable} is {text!r}, but it ")
+    assert [fragment for fragment in may_hold if fragment not in line] == [], line
+    assert "\n" not in line
+    assert "pydantic" not in line
+
+
+BROKERS, ADDRESS, HOST, PEM = (
+    "`host:port`",
+    "`http://` or `https://`",
+    "`https://host:9200`",
+    "certificates in PEM form",
+)
+SPACE, BREAK, QUOTES = "begin or end with a space", "line breaks", "quotes"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "may_hold"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", ",", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "http://a:9092", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka://a:9092", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", '"a:9092"', BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092;b:9092", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092 b:9092", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:65536", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:0", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:port", BROKERS),
+        ("KAFKA_BOOTSTRAP_SERVERS", "::1:9092", BROKERS),
+        ("KAFKA_GROUP_ID", " blue", SPACE),
+        ("KAFKA_GROUP_ID", "blue\n", BREAK),
+        ("KAFKA_GROUP_ID", '"blue"', QUOTES),
+        ("KAFKA_GROUP_ID", "bl\udcffue", "unicode"),
+        ("RATINGS_TOPIC", ".", "name of a topic"),
+        ("ENRICHED_TOPIC", "..", "name of a topic"),
+        ("ALERT_MAX_STARS", str(1 << 63), str(1 << 63)),
+        ("ALERT_MAX_STARS", "9" * 5000, "integer"),
+        ("ALERT_MAX_STARS", "inf", "integer"),
+        ("ALERT_MAX_STARS", "'2'", "integer"),
+        ("ALERT_CLUB_STATUSES", '"platinum",gold', QUOTES),
+        ("ALERT_CLUB_STATUSES", "plati\x00num", BREAK),
+        ("TEST_CHANNEL_PATTERN", "a{99999999999999999999}", "regular expression"),
+        ("TEST_CHANNEL_PATTERN", "(" * 2000 + ")" * 2000, "regular expression"),
+        ("UNMATCHED_GRACE_SECONDS", "nan", ""),
+        ("UNMATCHED_GRACE_SECONDS", "1e400", "3600"),
+        ("UNMATCHED_MAX_HELD", "-1", "16"),
+        ("DEAD_LETTERS_MAX_SHARE", "0", "greater than 0"),
+        ("DEAD_LETTERS_MAX_SHARE", "50%", "number"),
+        ("DEAD_LETTERS_MAX_SHARE", "1.1", "less than or equal to 1"),
+        ("DEAD_LETTERS_MAX_SHARE", "nan", ""),
+        ("DEAD_LETTERS_MAX_IN_A_ROW", "0", "greater than or equal to 1"),
+        ("SCHEMA_REGISTRY_URL", "localhost:8081", ADDRESS),
+        ("SCHEMA_REGISTRY_URL", "http://", ADDRESS),
+        ("SCHEMA_REGISTRY_URL", "http://a:99999", ADDRESS),
+        ("SCHEMA_REGISTRY_URL", "http://a:8081,ftp://b", ADDRESS),
+        ("SCHEMA_REGISTRY_URL", "'http://a:8081'", ADDRESS),
+        ("SCHEMA_REGISTRY_CA", "/nonexistent.pem", PEM),
+        ("SCHEMA_REGISTRY_CA", "/", PEM),
+        ("SCHEMA_REGISTRY_USER", "ada\n", BREAK),
+        ("ELASTICSEARCH_URL", "localhost:9200", HOST),
+        ("ELASTICSEARCH_URL", "https://localhost", HOST),
+        ("ELASTICSEARCH_URL", "https://a:9200,b:9200", HOST),
+        ("ELASTICSEARCH_URL", "https://a:92000", HOST),
+        ("ELASTICSEARCH_URL", '"https://a:9200"', HOST),
+        ("ELASTICSEARCH_CA_CERTS", "/nonexistent.pem", PEM),
+        ("ELASTICSEARCH_CA_CERTS", "/dev/null", PEM),
+        ("ELASTICSEARCH_USERNAME", "'ada'", QUOTES),
+        ("ELASTICSEARCH_INDEX", "Ratings", "pattern"),
+        ("ELASTICSEARCH_MAX_BUFFER_BYTES", "64MB", "integer"),
+        ("ELASTICSEARCH_MAX_BUFFER_BYTES", str(1 << 70), str(1 << 63)),
+        ("ELASTICSEARCH_BULK_SECONDS", "nan", ""),
+        ("ELASTICSEARCH_MAX_RETRIES", "-1", "greater than or equal to 0"),
+        ("S3_BUCKET", "s3://bucket", "pattern"),
+        ("S3_BUCKET", "my bucket", "pattern"),
+        ("S3_BUCKET", '"bucket"', "pattern"),
+        ("S3_PREFIX", "x" * 513, "512"),
+        ("S3_PREFIX", "ratings ", SPACE),
+        ("S3_REGION", "eu west 1", "pattern"),
+        ("S3_REGION", "https://s3.eu-west-1.amazonaws.com", "pattern"),
+        ("S3_ROLL_SECONDS", "inf", "1000000000"),
+        ("S3_ROLL_SECONDS", "nan", ""),
+        ("S3_ROLL_SECONDS", "1e300", "1000000000"),
+        ("S3_ROLL_BYTES", str(1 << 50), str(1 << 40)),
+        ("S3_ROLL_ROWS", str(1 << 64), str(1 << 63)),
+        ("S3_STORAGE_CLASS", "standard", "pattern"),
+        ("S3_TAGS", "team", "pattern"),
+        ("S3_TAGS", "team: flights", "pattern"),
+    ],
+)
+def test_a_value_that_would_break_something_later_is_told(
+    environment: Set, variable: str, text: str, may_hold: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load({variable: text})
+    line = str(caught.value)
+    assert line.startswith(f"{variable} is {text[:300]!r}, but it ")
+    assert may_hold in line
+    assert "\n" not in line
+    assert len(line) < 600
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "a:9092, b:9092 ,", "a:9092,b:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", " broker_1.kafka ", "broker_1.kafka"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "[2001:db8::1]:9092,10.0.0.1:9092", "[2001:db8::1]:9092,10.0.0.1:9092"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "SASL_SSL://a:9092", "SASL_SSL://a:9092"),
+        ("ALERT_MAX_STARS", " 3 ", 3),
+        ("ALERT_MAX_STARS", "-9", -9),
+        ("UNMATCHED_GRACE_SECONDS", " 2.5", 2.5),
+        ("SCHEMA_REGISTRY_URL", "http://a:8081, https://ada:pw@b/path", "http://a:8081, https://ada:pw@b/path"),
+        ("ELASTICSEARCH_URL", "http://a:9200, https://[::1]:9200/path", ["http://a:9200", "https://[::1]:9200/path"]),
+        ("S3_BUCKET", "arn:aws:s3:eu-west-1:1:accesspoint/x", "arn:aws:s3:eu-west-1:1:accesspoint/x"),
+        ("S3_BUCKET", "My_bucket.1", "My_bucket.1"),
+        ("S3_REGION", "auto", "auto"),
+        ("S3_TAGS", "team=flights&cost=7", "team=flights&cost=7"),
+        ("TEST_CHANNEL_PATTERN", " test", re.compile(" test", re.IGNORECASE)),
+        ("TEST_CHANNEL_PATTERN", "'", re.compile("'", re.IGNORECASE)),
+    ],
+)
+def test_a_value_of_another_form(environment: Set, variable: str, text: str, value: object) -> None:
+    assert held(Settings.load({variable: text}))[variable] == value
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        (
+            {"ELASTICSEARCH_INDEX": "x", "ELASTICSEARCH_ALERTS_INDEX": "x"},
+            "ELASTICSEARCH_ALERTS_INDEX is 'x' and ELASTICSEARCH_INDEX is 'x': they may name",
+        ),
+        (
+            {"ELASTICSEARCH_RATINGS_INDEX": "ratings-enriched"},
+            "ELASTICSEARCH_RATINGS_INDEX is 'ratings-enriched': they may",
+        ),
+        ({"S3_KMS_KEY_ID": "hush-hush"}, "S3_KMS_KEY_ID is set, but S3_ENCRYPTION is not aws:kms or aws:kms:dsse"),
+        ({"ELASTICSEARCH_API_KEY": "hush-hush\n"}, "ELASTICSEARCH_API_KEY is (not shown), but it must not hold line"),
+        ({"ELASTICSEARCH_URL": "https://ada:hush-hush/1@a"}, "ELASTICSEARCH_URL is (not shown), but it must be"),
+        ({"SCHEMA_REGISTRY_URL": "hush-hush@a"}, "SCHEMA_REGISTRY_URL is (not shown), but it must be"),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "ada:hush-hush@a:1"}, "KAFKA_BOOTSTRAP_SERVERS is (not shown), but it must be"),
+        ({"KAFKA_SASL_PASSWORD": "hush-hush\udcff"}, "KAFKA_SASL_PASSWORD is not text"),
+    ],
+)
+def test_values_that_do_not_fit(environment: Set, variables: dict[str, str], line: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(variables)
+    assert line in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_of_several_bad_values_one_is_told(environment: Set) -> None:
+    environment("UNMATCHED", "maybe")
+    environment("UNMATCHED_GRACE_SECONDS", "-1")
+    with pytest.raises(SettingsError, match=r"^UNMATCHED_GRACE_SECONDS is '-1', but [^\n]*$"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "properties"),
+    [
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL", {"security.protocol": "SASL_SSL"}),
+        ("KAFKA_SASL_MECHANISM", "PLAIN", {"sasl.mechanism": "PLAIN"}),
+        ("KAFKA_SASL_PASSWORD", "hush", {"sasl.password": "hush"}),
+        ("KAFKA_SSL_CA_LOCATION", "/etc/ca.pem", {"ssl.ca.location": "/etc/ca.pem"}),
+        ("KAFKA_COMPRESSION_TYPE", "zstd", {"compression.type": "zstd"}),
+        ("KAFKA_CLIENT_ID", "blue", {"client.id": "blue"}),
+        ("KAFKA_GROUP_INSTANCE_ID", "blue-1", {"group.instance.id": "blue-1"}),
+        ("KAFKA_GROUP_ID", "blue", {"group.id": "blue"}),
+        ("KAFKA_BOOTSTRAP_SERVERS", "b:1", {"bootstrap.servers": "b:1"}),
+        # Kubernetes sets these beside a service named kafka, kafka-ui or kafka-broker-0.
+        ("KAFKA_SERVICE_HOST", "10.0.0.1", {}),
+        ("KAFKA_SERVICE_PORT", "9092", {}),
+        ("KAFKA_SERVICE_PORT_TCP_CLIENT", "9092", {}),
+        ("KAFKA_PORT", "tcp://10.0.0.1:9092", {}),
+        ("KAFKA_PORT_9092_TCP", "tcp://10.0.0.1:9092", {}),
+        ("KAFKA_PORT_9092_TCP_ADDR", "10.0.0.1", {}),
+        ("KAFKA_PORT_9092_TCP_PORT", "9092", {}),
+        ("KAFKA_PORT_9092_TCP_PROTO", "tcp", {}),
+        ("KAFKA_UI_SERVICE_HOST", "10.0.0.1", {}),
+        ("KAFKA_UI_PORT_8080_TCP_ADDR", "10.0.0.1", {}),
+        ("KAFKA_BROKER_0_PORT", "tcp://10.0.0.1:9092", {}),
+        # Kafka's own scripts read these.
+        ("KAFKA_HOME", "/opt/kafka", {}),
+        ("KAFKA_DEBUG", "true", {}),
+        ("KAFKA_OPTS", "-Da=b", {}),
+        ("KAFKA_HEAP_OPTS", "-Xmx1g", {}),
+        ("KAFKA_JVM_PERFORMANCE_OPTS", "-server", {}),
+        ("KAFKA_LOG4J_OPTS", "-Da=b", {}),
+        ("KAFKA_JMX_PORT", "9999", {}),
+        ("KAFKA_JMX_OPTS", "-Da=b", {}),
+        ("KAFKA_CLUSTER_ID", "abc", {}),
+        # These are of others altogether.
+        ("MY_KAFKA_ACKS", "1", {}),
+        ("KAFKACTL_CONTEXT", "1", {}),
+    ],
+)
+def test_other_variables_of_kafka_are_librdkafkas_properties(
+    environment: Set, variable: str, text: str, properties: dict[str, str]
+) -> None:
+    environment(variable, text)
+    usual = {"bootstrap.servers": "localhost:9092", "group.id": "ratings-enrichment"}
+    assert Settings.load().properties == {**usual, **properties}
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "KAFKA_ENABLE_AUTO_COMMIT",
+        "KAFKA_ENABLE_AUTO_OFFSET_STORE",
+        "KAFKA_AUTO_OFFSET_RESET",
+        "KAFKA_ENABLE_PARTITION_EOF",
+        "KAFKA_ENABLE_IDEMPOTENCE",
+        "KAFKA_TRANSACTIONAL_ID",
+    ],
+)
+def test_what_a_guarantee_depends_on_cannot_be_set(environment: Set, variable: str) -> None:
+    environment(variable, "true")
+    with pytest.raises(SettingsError, match=rf"^{variable} cannot be set: \w[^\n]+$"):
+        Settings.load()
+
+
+def test_no_secret_is_in_a_message(environment: Set) -> None:
+    for variable in ("KAFKA_SASL_PASSWORD", "KAFKA_SSL_KEY_PASSWORD", "KAFKA_SASL_OAUTHBEARER_CLIENT_SECRET"):
+        environment(variable, "hush-hush")
+    for variable, _ in VARIABLES:
+        if variable.endswith(("PASSWORD", "KEY", "SECRET", "TOKEN")) and variable != "S3_KEY":
+            environment(variable, "hush-hush")
+    told: list[Any] = [repr(Settings.load()), str(Settings.load()), *held(Settings.load()).values()]
+    for variable, text in (("UNMATCHED", "hush"), ("KAFKA_GROUP_ID", ""), ("KAFKA_TRANSACTIONAL_ID", "hush-hush")):
+        environment(variable, text)
+        with pytest.raises(SettingsError) as caught:
+            Settings.load()
+        told.append(str(caught.value))
+        told += [caught.value.__cause__, None if caught.value.__suppress_context__ else caught.value.__context__]
+    assert "hush-hush" not in repr(told)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.load().join.grace = 1  # type: ignore[misc]
+
+
+def test_the_table_tells_of_every_setting() -> None:
+    rows = dict(VARIABLES)
+    assert len(rows) == len(VARIABLES)
+    assert rows.keys() == held(Settings.load()).keys() >= DEFAULTS.keys()
+    assert (rows["UNMATCHED_GRACE_SECONDS"], rows["TEST_CHANNEL_PATTERN"]) == ("5", "test")
+    assert (rows["ALERT_CLUB_STATUSES"], rows["KAFKA_BOOTSTRAP_SERVERS"]) == ("platinum", "localhost:9092")
+
+
+def test_the_table_is_written_between_its_markers() -> None:
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    written = write_into(text)
+    assert written == f"before\n{BEGIN}\n{markdown()}\n{END}\nafter\n"
+    assert write_into(written) == written
+
+
+def test_topics_must_differ(environment: Set) -> None:
+    environment("RATINGS_TOPIC", "same")
+    environment("ENRICHED_TOPIC", "same")
+    with pytest.raises(SettingsError, match="RATINGS_TOPIC and ENRICHED_TOPIC are both 'same'"):
+        Settings.load()
+
+
+def test_a_password_in_an_address_is_not_shown(environment: Set) -> None:
+    environment("SCHEMA_REGISTRY_URL", "ftp://ada:s3cret@registry:8081")
+    with pytest.raises(SettingsError, match=r"SCHEMA_REGISTRY_URL is \(not shown\)") as refusal:
+        Settings.load()
+    assert "s3cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("variable", ["RATINGS_FORMAT", "CUSTOMERS_FORMAT", "OUTPUT_FORMAT"])
+def test_avro_needs_a_registry(environment: Set, variable: str) -> None:
+    environment(variable, "avro")
+    with pytest.raises(SettingsError, match=f"{variable} is 'avro', but SCHEMA_REGISTRY_URL is not set"):
+        Settings.load()
+    environment("SCHEMA_REGISTRY_URL", "http://localhost:8081")
+    assert held(Settings.load())[variable] == "avro"
