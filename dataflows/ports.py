@@ -122,7 +122,7 @@ def connect(settings: Settings) -> Ports:
             share=0.25,
             ready=recognised,
             whole_topic=True,
-            aside_by_key=True,
+            park_by_key=True,
             unready=known.unready if known and settings.formats.customers != "json" else None,
         ),
         enriched=enriched,
@@ -133,7 +133,9 @@ def connect(settings: Settings) -> Ports:
         archive=archive.connect(settings.archive, bury),
         schemas=known,
         enriched_avro=avro,
-        ticks=TickSource(tuple((key, Batch()) for key in KEY_GROUPS), stopping=runtime.stopping),
+        ticks=TickSource(
+            tuple((key, Batch()) for key in KEY_GROUPS), stopping=runtime.stopping, epoch=runtime.launch().epoch
+        ),
         customers_loaded=loaded.set,
     )
 
@@ -148,6 +150,7 @@ def _source(
         config,
         stopping=runtime.stopping,
         max_bytes=int(share * settings.kafka.prefetch_bytes / launch.workers),
+        epoch=launch.epoch,
         stored=store.keys(launch.recovery_store, f"ratings.{step}"),
         **options,
     )

@@ -8,7 +8,7 @@ from typing import TypeVar
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
 
-from sources.epochs import Epochs, Pause
+from sources.epochs import BYTEWAX_DEFAULT, Epochs, Shared
 from sources.failures import log_failures
 
 X = TypeVar("X")
@@ -27,6 +27,8 @@ class TickSource(FixedPartitionedSource[X, None]):
     items: tuple[X, ...]
     every: timedelta = timedelta(seconds=1)
     stopping: Callable[[], bool] = lambda: False
+    epoch: timedelta = BYTEWAX_DEFAULT
+    """The flow's epoch interval."""
 
     @override
     def list_parts(self) -> list[str]:
@@ -42,7 +44,7 @@ class _Ticks(StatefulSourcePartition[X, None]):
 
     def __init__(self, source: TickSource[X]) -> None:
         self._source = source
-        self._epochs = Epochs(Pause())
+        self._epochs = Epochs(source.epoch, Shared())
         self._next = datetime.now(timezone.utc)
 
     @override
