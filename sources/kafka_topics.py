@@ -1,4 +1,4 @@
-"""What must hold of a Kafka cluster and its topics before a flow starts."""
+"""Checks a Kafka cluster and its topics before a flow starts."""
 
 import logging
 import re
@@ -22,15 +22,15 @@ _REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION
 
 
 class StartupError(RuntimeError):
-    """The flow cannot start; the message is one line for whoever starts it."""
+    """The flow cannot start; the message is one line that tells why."""
 
 
 class Topics:
-    """The topics of a cluster, seen once before a flow starts.
+    """The topics of a cluster before a flow starts.
 
     Raises:
         KafkaException: librdkafka refuses the configuration.
-        StartupError: the brokers do not answer within ``deadline`` seconds, or refuse our credentials.
+        StartupError: the brokers do not answer within ``deadline`` seconds, or refuse the credentials.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Topics:
         self._reach(deadline)
 
     def await_all(self, topics: Iterable[str]) -> None:
-        """Wait until the topics exist, however long it takes, and say so every ten seconds."""
+        """Wait without limit until the topics exist; log every ten seconds which do not."""
         report = 0.0
         while missing := [topic for topic in topics if topic not in self._partitions]:
             if time.monotonic() >= report:
@@ -55,10 +55,10 @@ class Topics:
             self._look()
 
     def create_missing(self, topics: Iterable[str], like: str) -> None:
-        """Create those that do not exist, with as many partitions as ``like`` and the brokers' own defaults.
+        """Create the topics that do not exist, with the number of partitions of ``like`` and the brokers' defaults.
 
         Raises:
-            StartupError: the cluster refuses.
+            StartupError: the cluster refuses to.
         """
         missing = [topic for topic in topics if topic not in self._partitions]
         if not missing:
@@ -74,10 +74,10 @@ class Topics:
                 raise StartupError(f"topic {topic} does not exist and cannot be created: {error.str()}")
 
     def may_forget(self, topic: str) -> str | None:
-        """Why the topic, read from its start, may lack the last message of some keys; None if it keeps them all.
+        """Why the topic may have lost the last message of some keys; None: it keeps the last message of each.
 
-        Kept is what compaction alone cleans, and what has unlimited retention. Where the brokers do not tell, or we
-        have no right to ask, the answer is None and a line of the log.
+        A topic keeps them if only compaction cleans it, or if its retention is unlimited. If the brokers do not tell,
+        or the job may not ask, the answer is None, and the log says so.
         """
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
         described = self._admin.describe_configs([resource], request_timeout=_REQUEST_SECONDS)[resource]
@@ -108,13 +108,14 @@ class Topics:
 
     def _look(self) -> bool:
         try:
-            found = self._admin.list_topics(timeout=1)
+            cluster = self._admin.list_topics(timeout=1)
         except KafkaException as error:
-            # What error_cb told says more: here it is only that no broker could be asked in time.
+            # The error that `error_cb` reported says more than this one: that no broker answered in time.
             self._trouble = self._trouble or error.args[0]
             return False
-        self._partitions = {name: len(topic.partitions) for name, topic in found.topics.items() if topic.error is None}
-        return bool(found.brokers)
+        topics = cluster.topics.items()
+        self._partitions = {name: len(topic.partitions) for name, topic in topics if topic.error is None}
+        return bool(cluster.brokers)
 
     def _sleep(self) -> None:
         if self._stopping():
@@ -128,7 +129,7 @@ class Topics:
 
 
 def name_variable(error: KafkaException, properties: Iterable[str]) -> str:
-    """Put the variables before librdkafka's complaint about a property: it quotes the name, or that of an alias."""
+    """Name the variables in front of librdkafka's complaint, which quotes the name of a property or of its alias."""
     trouble: str = error.args[0].str()
     quoted = re.findall(r'["`]([a-z.]+)["`]', trouble)
     guilty = [name for name in quoted if name in properties][:1] or sorted(properties)
