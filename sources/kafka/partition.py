@@ -53,14 +53,7 @@ _FATAL = frozenset(
 
 
 class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
-    """A partition of a ``KafkaSource``.
-
-    Args:
-        source: its options.
-        reader: of the worker.
-        epochs: of this partition.
-        partition: its number.
-        stored: the position in the recovery store, if it has one.
+    """A partition of a ``KafkaSource``; ``stored`` is its position in the recovery store.
 
     Raises:
         KafkaException: the brokers do not tell the offsets.
