@@ -9,8 +9,11 @@ import sys
 import threading
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
+
+from sources.epochs import BYTEWAX_DEFAULT
 
 _stop = threading.Event()
 
@@ -46,6 +49,8 @@ class Launch(NamedTuple):
     processes: int = 1
     workers: int = 1
     """Threads of each process."""
+    epoch: timedelta = BYTEWAX_DEFAULT
+    """The epoch interval."""
 
 
 def launch(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Launch:
@@ -54,17 +59,20 @@ def launch(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.e
     parser.add_argument("-r", "--recovery-directory", type=Path, default=environ.get("BYTEWAX_RECOVERY_DIRECTORY"))
     parser.add_argument("-i", "--process-id", type=int, default=environ.get("BYTEWAX_PROCESS_ID"))
     parser.add_argument("-a", "--addresses", default=environ.get("BYTEWAX_ADDRESSES"))
+    parser.add_argument("-s", "--snapshot-interval", default=environ.get("BYTEWAX_SNAPSHOT_INTERVAL", ""))
     parser.add_argument("-w", "--workers-per-process", default=environ.get("BYTEWAX_WORKERS_PER_PROCESS", ""))
     options, _ = parser.parse_known_args(sys.argv[1:] if words is None else words)
     process, addresses = options.process_id, options.addresses
     workers = int(options.workers_per_process) if options.workers_per_process.isdecimal() else 1
+    seconds = options.snapshot_interval
+    epoch = timedelta(seconds=int(seconds)) if seconds.isdecimal() else BYTEWAX_DEFAULT
     if process is None and {"BYTEWAX_POD_NAME", "BYTEWAX_STATEFULSET_NAME"} <= environ.keys():
         process = int(environ["BYTEWAX_POD_NAME"].replace(f"{environ['BYTEWAX_STATEFULSET_NAME']}-", ""))
     if process is None:
-        return Launch(options.recovery_directory, workers=workers)
+        return Launch(options.recovery_directory, workers=workers, epoch=epoch)
     if addresses is None and "BYTEWAX_HOSTFILE_PATH" in environ:
         addresses = ";".join(Path(environ["BYTEWAX_HOSTFILE_PATH"]).read_text().split())
-    return Launch(options.recovery_directory, process, len(addresses.split(";")) if addresses else 1, workers)
+    return Launch(options.recovery_directory, process, len(addresses.split(";")) if addresses else 1, workers, epoch)
 
 
 def has_recovery_store() -> bool:

@@ -26,7 +26,7 @@ from operators.limit import FailureLimit
 from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
 from records.enriched import Match, match
-from records.rating import Rating, SourcedRating, without_source
+from records.rating import Rating, SourcedRating, WideRating, without_source
 from settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,8 @@ def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChan
     """Every rating with its customer as it is now; one whose customer is not known waits for it."""
     keeps_source = settings.join.unmatched == "dead-letter"
     return Join(
-        record_type=SourcedRating if keeps_source else Rating,
+        # What waited may have been stored under the other policy.
+        record_type=SourcedRating if keeps_source else WideRating,
         key=user_id,
         change=attrgetter("id", "customer", "version", "untold"),
         stale=is_stale,

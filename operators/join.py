@@ -20,9 +20,10 @@ from bytewax.operators import StatefulBatchLogic
 from prometheus_client import Counter, Gauge
 from typing_extensions import override
 
-from operators.batch import Batch, pack, unpack
+from operators.batch import Batch
 from operators.decode import Loaded
 from operators.failure import Failing, Failures
+from operators.state import JoinState, pack, unpack
 
 L = TypeVar("L")
 R = TypeVar("R")
@@ -147,7 +148,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         self._to_load: set[int] | None = None
         self._loaded = False
         # Records that came before the table was complete, those of the last run first.
-        self._early: list[L] = unpack(join.record_type, state) if state else []
+        self._early: list[L] = [] if state is None else unpack(state, join.record_type, step).records
         # What waits, oldest first, and the tickets of each key in the same order.
         self._held: OrderedDict[int, tuple[datetime, L]] = OrderedDict()
         self._tickets: dict[int, list[int]] = {}
@@ -196,7 +197,7 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
 
     @override
     def snapshot(self) -> bytes:
-        return pack([*(record for _, record in self._held.values()), *self._early])
+        return pack(JoinState([*(record for _, record in self._held.values()), *self._early]))
 
     def _load(self, marker: Loaded, out: _Out) -> None:
         if self._to_load is None:

@@ -52,13 +52,13 @@ _NUMBERS = "stars", "route_id", "rating_time"
 _NAMES = Names(FIELDS)
 
 
-class _Wide(Rating, gc=False, forbid_unknown_fields=False):
+class WideRating(Rating, gc=False, forbid_unknown_fields=False):
     """A rating among other fields."""
 
 
 # Of the exact fields alone it can be known at no cost that none has capitals in its name.
 _decode_exact = msgspec.json.Decoder(Rating).decode
-_decode_wide = msgspec.json.Decoder(_Wide).decode
+_decode_wide = msgspec.json.Decoder(WideRating).decode
 _of_wide = attrgetter("rating_id", "user_id", "stars", "route_id", "rating_time", "channel", "message")
 _fields_of = attrgetter(*Rating.__struct_fields__)
 
@@ -107,7 +107,7 @@ def many_from_fields(messages: Sequence[Message], rows: list[Any]) -> list[Ratin
     try:
         ratings = msgspec.convert(rows, list[Rating])
     except msgspec.ValidationError:
-        ratings = [Rating(*_of_wide(wide)) for wide in msgspec.convert(rows, list[_Wide])]
+        ratings = [Rating(*_of_wide(wide)) for wide in msgspec.convert(rows, list[WideRating])]
     return list(map(_located, ratings, messages))
 
 

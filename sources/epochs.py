@@ -1,116 +1,140 @@
-"""Epochs that end together, so that no source waits for another.
+"""Keeps the epochs of all sources in step, so that no source waits for another.
 
-Bytewax gives each source partition epochs of its own: one ends when the partition is woken after the interval, and in
-the next nothing is read before that epoch has ended everywhere and is durable. The next interval counts from the end:
-a partition that was late once is late for good, and those that are a little later each time leave the others behind,
-until these read once an interval. (Bytewax's pull request 556 has the same between workers.) So a partition that rests
-is woken at the end of its epoch, and one that was early ends the next epoch later by so much.
+Bytewax gives each source partition its own epochs. An epoch ends when the partition is woken after the interval. In the
+next epoch nothing is read before all partitions have ended the last one and the recovery store has it. The interval
+counts from the partition's own end of the last epoch: a partition that ends an epoch late stays late, and all others
+wait for it in every epoch. (Bytewax's pull request 556 describes the same between workers.)
 
-The first epoch of a source begins when it is built, and to build all may take seconds: a source can be early by an
-interval and more. Then it reads once in each epoch, which is over by then, and stays early unless it sleeps for so long
-that the others come up with it. All partitions that a source has in a worker end their epochs together.
+All partitions that a source has in a worker end an epoch together, as soon as one of them is woken after the interval.
+So one of them is woken exactly then. A source cannot end an epoch earlier; all it can do is end it later, by sleeping.
+A source that had to wait sleeps past the end of its next epoch, until the slowest comes to the end of its own.
+
+`docs/decisions/epochs.md` has the alternatives and the numbers; `python -m benchmarks epochs` measures them again.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timezone
-from math import inf
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
-_SOON = 0.002
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
-_LONGEST_SLEEP = 0.25
-_SHARE = 0.2
-_MARGIN = 0.05
-"""So much of a pause it begins sooner: when an epoch ends is known a little too late."""
+BYTEWAX_DEFAULT = timedelta(seconds=10)
+"""The epoch interval of a flow that is started without one."""
+
+SHARE = 0.2
+"""The share of its wait by which a source lengthens its next epoch.
+
+The wait consists of the commit, which nobody can avoid, and of the wait for other processes; a source cannot tell
+them apart. After n epochs 0.8 ** n of a difference between processes is left: 4 % after 15. In return each epoch is
+longer by a fifth of the commit. Swept: it is the smallest share that brings processes into step within 30 epochs; 0.4
+doubles what slow commits cost."""
+LONGEST = 0.5
+"""A source lengthens an epoch by this share of the interval at most: that bounds how long a message waits for a sleep.
+
+Swept: from 0.1 to 1 it makes no difference to how soon sources get in step."""
 
 
 class Process:
-    """What the sources of a process know of each other: when one of them ended an epoch last, in epoch seconds."""
+    """What the sources of a process share."""
 
     def __init__(self) -> None:
         self.ended = 0.0
+        """When the last of them ended an epoch, in epoch seconds."""
 
 
 _process = Process()
 
 
-class Pause:
-    """A span of time in which no partition of a source is woken: each would end the epochs of all of them."""
+class Sleep(NamedTuple):
+    """A span in which no partition of a source is woken: a partition that wants to be is woken at its end."""
+
+    begin: float = 0.0
+    """Epoch seconds."""
+    end: float = 0.0
+
+
+class Shared:
+    """What the partitions share that a source has in a worker."""
 
     def __init__(self) -> None:
-        self.begin = self.end = 0.0  # epoch seconds
-        self.interval = inf  # the source's shortest epoch so far: others are longer, for it was late or had to wait
+        self.sleep = Sleep()
 
-    def plan(self, begin: float, end: float) -> None:
-        """Wake nobody from `begin` until `end` (epoch seconds), instead of what was planned before."""
-        self.begin, self.end = begin, end
+
+@dataclass(frozen=True)
+class Observed:
+    """What is known at the first reading of an epoch. Times are epoch seconds, durations are seconds."""
+
+    now: float
+    began: float
+    """When the epoch began: at the last reading of the one before."""
+    interval: float
+    """Bytewax's."""
+    early: float
+    """How much sooner than the slowest source of the process this one had ended the epoch before."""
+    lag: float
+    """How late a partition is read: its worker reads other partitions, and handles their messages, in the meantime."""
+    slept: float
+    """The end of the last sleep."""
+
+
+def decide(seen: Observed, share: float = SHARE, longest: float = LONGEST) -> Sleep:
+    """When the source sleeps next."""
+    end = seen.began + seen.interval
+    # Sources of a worker are read in turn: their ends cannot be closer together than the lag.
+    more = min(max(seen.early - seen.lag, 0.0) + share * (seen.now - seen.began), longest * seen.interval)
+    if seen.now >= end and seen.slept < end:
+        # This reading ends the epoch, too: the other sources are an epoch behind. To end the next one later, the source
+        # must sleep past its beginning.
+        return Sleep(seen.now, seen.now + seen.interval + more)
+    return Sleep(end - 2 * seen.lag, end + more) if more > seen.lag else Sleep(end, end)
 
 
 class Epochs:
-    """When a source partition is woken. It tells when it is read, and when its epochs end.
+    """Observes one source partition, and tells Bytewax when to wake it.
 
     Args:
-        pause: that of its source.
-        process: shared by all sources.
+        interval: Bytewax's epoch interval. With a shorter one the partition is read without a rest until the epoch
+            ends; with a longer one it is not kept in step.
+        shared: by the partitions that a source has in a worker.
+        process: shared by all sources of the process.
         clock: epoch seconds.
+        decide: when to sleep.
     """
 
-    def __init__(self, pause: Pause, process: Process = _process, clock: Callable[[], float] = time.time) -> None:
-        self._pause, self._process, self._clock = pause, process, clock
-        self._began: float | None = None  # when the epoch before ended
-        self._end = inf
-        self._is_first = self._is_last = False  # this reading is the first, the last of its epoch
-        self._paused = False  # it sleeps until the end of the pause
-        self._awake = self._read = 0.0
-        self._turn = 0.0  # from one reading to the next
-        self._slept = 0.0
-        self._waits: deque[float] = deque([0.0], maxlen=4)
+    def __init__(
+        self,
+        interval: timedelta,
+        shared: Shared,
+        process: Process = _process,
+        clock: Callable[[], float] = time.time,
+        decide: Callable[[Observed], Sleep] = decide,
+    ) -> None:
+        self._interval, self._shared, self._process = interval.total_seconds(), shared, process
+        self._clock, self._decide = clock, decide
+        self._began = self._read = self._woken = clock()
+        self._lag = 0.0
+        self._is_first = True
 
     def reading(self) -> None:
         """The partition is read now."""
-        now = self._clock()
-        self._turn, self._read = now - self._read, now
-        self._is_last = False
-        if self._is_first and self._began is not None and self._end < inf:
-            self._is_first = False
-            self._turn = 0.0
+        self._read = now = self._clock()
+        if not self._is_first:
+            self._lag = max(now - self._woken, 0.0)
+        elif now >= self._shared.sleep.end:
             early = self._process.ended - self._began
-            # If it was awake before, it had to wait for what began when the last one ended the epoch before.
-            waited = now - self._process.ended if now - self._awake > _SOON else 0.0
-            self._waits.append(waited or self._slept / 2)
-            # How much of it was for other processes to end theirs cannot be seen. If all processes make up for a share,
-            # they come to the same time: those that waited longer make up for more.
-            pause = min(early + _SHARE * waited, _LONGEST_PAUSE)
-            begin = self._end
-            if self._paused:
-                pause = 0.0  # it came late for this epoch, as it was to
-            elif now > begin - _SOON:
-                # This reading is the epoch's last, too: it must be late for the next, which others read in an interval.
-                self._is_last = True
-                begin = now + self._pause.interval
-            if pause > _SHORTEST_PAUSE:
-                self._pause.plan(begin - _MARGIN * pause, begin + pause)
+            seen = Observed(now, self._began, self._interval, early, self._lag, self._shared.sleep.end)
+            self._shared.sleep = self._decide(seen)
+        self._is_first = False
 
     def ended(self) -> None:
-        """An epoch ends now: Bytewax asks for a snapshot."""
-        now = self._process.ended = self._clock()
-        if self._began is not None:
-            self._pause.interval = min(self._pause.interval, now - self._began)
-        self._began, self._end, self._is_first = now, now + self._pause.interval, True
+        """Bytewax takes a snapshot: the partition's epoch ends."""
+        self._began = self._process.ended = self._read
+        self._is_first = True
 
     def wake(self, rest: float) -> datetime:
-        """When to wake the partition, that wants to rest for so many seconds; 0: to go on at once."""
-        now = self._clock()
-        at = now + rest
-        if self._is_last or now >= self._end:
-            # The epoch ends now. Whether the next one may be read Bytewax asks again and again, without a rest, which
-            # takes a whole CPU.
-            self._slept = min(0.9 * min(self._waits), _LONGEST_SLEEP)
-            at = now + max(min(rest, _SOON), self._slept)
-            self._paused = self._is_last and at < self._pause.end
-        else:
-            at = min(at, self._end)
-            self._paused = self._pause.begin <= (at if rest else at + self._turn) < self._pause.end
-        self._awake = self._pause.end if self._paused else at
-        return datetime.fromtimestamp(self._awake, timezone.utc)
+        """When to wake the partition, which wants to rest for this many seconds; 0: it has more to read."""
+        now, sleep = self._clock(), self._shared.sleep
+        if now >= sleep.end:  # Bytewax ends the epoch now
+            rest = 0.0
+        self._woken = sleep.end if sleep.begin <= now + rest and now < sleep.end else now + rest
+        return datetime.fromtimestamp(self._woken, timezone.utc)

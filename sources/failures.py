@@ -1,4 +1,4 @@
-"""What a source raises is in the log."""
+"""Logs the errors that a source raises."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """What the log calls it."""
+        """Its name in the log."""
         ...
 
 
@@ -22,7 +22,7 @@ N = TypeVar("N", bound=Named)
 
 
 def log_failures(method: Callable[Concatenate[N, P], T]) -> Callable[Concatenate[N, P], T]:
-    """Log what the method raises in a line: in a cluster Bytewax loses the text of an exception."""
+    """Log an error of the method in one line, and raise it: in a cluster Bytewax loses the text of an exception."""
     log = logging.getLogger(method.__module__)
 
     @wraps(method)

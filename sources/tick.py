@@ -1,4 +1,4 @@
-"""A tick each second, for outputs that must be looked after when nothing else comes."""
+"""A tick each second, for outputs that must act although no records come."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,25 +8,27 @@ from typing import TypeVar
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from typing_extensions import override
 
-from sources.epochs import Epochs, Pause
+from sources.epochs import BYTEWAX_DEFAULT, Epochs, Shared
 from sources.failures import log_failures
 
 X = TypeVar("X")
 
-_REST = 0.05  # seconds: a stop need not wait for a tick
+_REST = 0.05  # seconds: a stop does not wait for the next tick
 
 
 @dataclass(frozen=True)
 class TickSource(FixedPartitionedSource[X, None]):
-    """Emits ``items`` again and again; without any it ends.
+    """Emits ``items`` each second; without items it ends at once.
 
-    Bytewax takes a snapshot of a sink partition only in an epoch in which it was given something: an empty batch a
-    second to each lane lets it roll files, commit, and write dead letters when no data come.
+    Bytewax takes a snapshot of a sink partition only in an epoch in which the partition was given an item. An empty
+    batch a second lets each lane roll files, commit, and write dead letters while no records come.
     """
 
     items: tuple[X, ...]
     every: timedelta = timedelta(seconds=1)
     stopping: Callable[[], bool] = lambda: False
+    epoch: timedelta = BYTEWAX_DEFAULT
+    """The flow's epoch interval."""
 
     @override
     def list_parts(self) -> list[str]:
@@ -42,7 +44,7 @@ class _Ticks(StatefulSourcePartition[X, None]):
 
     def __init__(self, source: TickSource[X]) -> None:
         self._source = source
-        self._epochs = Epochs(Pause())
+        self._epochs = Epochs(source.epoch, Shared())
         self._next = datetime.now(timezone.utc)
 
     @override

@@ -49,6 +49,7 @@ def source(
         config,
         stopping=process.stopping,
         max_bytes=int(share * settings.kafka.prefetch_bytes / launch.workers),
+        epoch=launch.epoch,
         stored=store.keys(launch.recovery_store, f"ratings.{step}"),
         **options,
     )

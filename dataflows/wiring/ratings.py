@@ -84,7 +84,7 @@ def connect(settings: Settings) -> Ports:
             share=0.25,
             ready=recognised,
             whole_topic=True,
-            aside_by_key=True,
+            park_by_key=True,
             unready=known.unready if known and settings.formats.customers != "json" else None,
         ),
         enriched=enriched,
@@ -95,6 +95,8 @@ def connect(settings: Settings) -> Ports:
         archive=s3.connect(settings.archive, bury),
         schemas=known,
         enriched_avro=avro,
-        ticks=TickSource(tuple((key, Batch()) for key in KEY_GROUPS), stopping=process.stopping),
+        ticks=TickSource(
+            tuple((key, Batch()) for key in KEY_GROUPS), stopping=process.stopping, epoch=process.launch().epoch
+        ),
         customers_loaded=loaded.set,
     )

@@ -1,4 +1,4 @@
-"""Messages that were read before, read again by their places."""
+"""Reads messages again, by partition and offset."""
 
 import time
 from collections import defaultdict
@@ -16,7 +16,7 @@ _DEADLINE_SECONDS = 30.0
 _POLL_SECONDS = 0.2
 _MAX_MESSAGES = 500
 _FAR = 2_000
-"""A gap of more offsets is skipped rather than read."""
+"""Seek over gaps larger than this many offsets."""
 
 _NO_PARTITION = frozenset(
     {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},
@@ -24,14 +24,14 @@ _NO_PARTITION = frozenset(
 
 
 class Originals:
-    """Reads given messages of a topic again: ``from sources.kafka import Originals``.
+    """Reads messages of a topic again. Use it from one thread at a time.
 
-    It has a consumer of its own, made at the first ``read``, which commits nothing. Use it from one thread at a time.
+    Its consumer is made at the first ``read``, and commits nothing.
 
     Args:
-        topic: the topic of all messages.
+        topic: the topic of the messages.
         config: librdkafka's properties, as the source of the topic has them; ``group.id`` is needed.
-        deadline: seconds that one ``read`` may take.
+        deadline: the seconds that one ``read`` may take.
     """
 
     def __init__(self, topic: str, config: dict[str, Any], deadline: float = _DEADLINE_SECONDS) -> None:
@@ -39,10 +39,10 @@ class Originals:
         self._consumer: Consumer | None = None
 
     def read(self, places: Iterable[Place]) -> dict[Place, Message]:
-        """Read the messages at these places; those that retention or compaction has removed are left out.
+        """Read the messages at these places, without those that retention or compaction has removed.
 
         Raises:
-            KafkaException: the brokers did not answer within the deadline, or refuse us.
+            KafkaException: the brokers did not answer within the deadline, or refuse the request.
         """
         wanted: dict[int, set[int]] = defaultdict(set)
         for partition, offset in places:
@@ -55,13 +55,13 @@ class Originals:
         return messages
 
     def close(self) -> None:
-        """Close the consumer; the next ``read`` makes another."""
+        """Close the consumer. The next ``read`` makes another."""
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
 
     def _read(self, partition: int, offsets: list[int], until: float) -> list[Message]:
-        """The messages at these offsets, rising, of a partition."""
+        """The messages of a partition at these offsets, which rise."""
         consumer = self._consumer = self._consumer or self._connect()
         earliest, end = self._watermarks(consumer, partition, until)
         left = [offset for offset in reversed(offsets) if earliest <= offset < end]
@@ -90,19 +90,19 @@ class Originals:
     def _connect(self) -> Consumer:
         return Consumer(
             {
-                # A handful of messages is wanted, not what follows them.
+                # A handful of messages is wanted, and none of those that follow them.
                 "queued.min.messages": _MAX_MESSAGES,
                 "queued.max.messages.kbytes": 4_096,
                 "fetch.wait.max.ms": 100,
                 **self._config,
                 "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",  # retention may pass by
+                "auto.offset.reset": "earliest",  # retention may remove messages meanwhile
                 "enable.partition.eof": True,
             }
         )
 
     def _watermarks(self, consumer: Consumer, partition: int, until: float) -> tuple[int, int]:
-        """The earliest offset and the end; of a partition that does not exist both are 0."""
+        """The earliest offset and the end; both are 0 if the partition does not exist."""
         while True:
             try:
                 return consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=_remaining(until))
@@ -114,10 +114,10 @@ class Originals:
 
 
 def _remaining(until: float) -> float:
-    """Seconds until then.
+    """The seconds until a deadline.
 
     Raises:
-        KafkaException: none is left.
+        KafkaException: the deadline is over.
     """
     seconds = until - time.monotonic()
     if seconds <= 0:

@@ -1,4 +1,4 @@
-"""A partition as Bytewax reads it: what it sends on, sets aside, keeps in the recovery store and commits."""
+"""A partition as Bytewax reads it: the messages that it emits and parks, its state, and the offsets that it commits."""
 
 import logging
 import time
@@ -13,9 +13,10 @@ from typing_extensions import override
 from messages.message import Message, Poll
 from sources.epochs import Epochs
 from sources.failures import log_failures
-from sources.kafka.aside import Aside
-from sources.kafka.position import Commits, Partition, Position, State, from_state, resume, start, to_state
+from sources.kafka.parked import Parked
+from sources.kafka.position import Commits, Partition, Position, resume, start
 from sources.kafka.reader import MAX_MESSAGES, Inbox, Reader
+from sources.kafka.state import PartitionState, pack
 
 if TYPE_CHECKING:
     from sources.kafka.source import KafkaSource
@@ -24,11 +25,11 @@ log = logging.getLogger(__package__)
 
 _read = Counter("kafka_source_messages", "Messages read", ["topic"])
 _skipped = Counter("kafka_source_skipped", "Offsets that retention had removed before they were read", ["topic"])
-_aside = Gauge("kafka_source_aside", "Messages that are set aside until they can be decoded", ["topic"])
+_parked = Gauge("kafka_source_aside", "Messages that are parked until they can be decoded", ["topic"])
 
-_OFFER_SECONDS = 0.5
+_RELEASE_SECONDS = 0.5
 _FAR = 20_000
-"""Reading again, so many offsets are sooner skipped than read."""
+"""While re-reading parked messages, seek over gaps larger than this many offsets."""
 _SHORTEST_REST, _LONGEST_REST = 0.002, 0.05  # seconds
 
 _GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
@@ -51,42 +52,42 @@ _FATAL = frozenset(
 )
 
 
-class KafkaPartition(StatefulSourcePartition[Poll, State]):
-    """A partition of a ``KafkaSource``.
+class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
+    """A partition of a ``KafkaSource``; ``stored`` is its position in the recovery store.
 
     Raises:
-        KafkaException: its offsets cannot be had.
+        KafkaException: the brokers do not tell the offsets.
     """
 
-    def __init__(self, source: "KafkaSource", reader: Reader, partition: int, state: State | None) -> None:
-        self._source, self._reader, self._partition = source, reader, partition
+    def __init__(
+        self, source: "KafkaSource", reader: Reader, epochs: Epochs, partition: int, stored: Position | None
+    ) -> None:
+        self._source, self._reader, self._epochs, self._partition = source, reader, epochs, partition
         self._watch = reader.watch
         self.name = f"{source.topic}-{partition}"
         self._read = _read.labels(source.topic)
-        self._aside = Aside(
-            source.unready or (lambda _: ()), source.max_aside, source.max_aside_bytes, by_key=source.aside_by_key
+        self._parked = Parked(
+            source.unready or (lambda _: ()), source.max_parked, source.max_parked_bytes, by_key=source.park_by_key
         )
         self._accounted, self._said_full = 0, False
-        self._offer_at = 0.0
+        self._release_at = 0.0
         earliest, self._end = reader.watermarks(partition)
         self._loaded_of = len(self._watch.topic.partitions) if source.whole_topic else None
-        stored = from_state(source.topic, state)
         committed = reader.committed(partition) if stored is None else None
         begin = start(stored, committed, Partition(self._watch.topic.id, earliest, self._end))
-        self._account_for(begin.removed, begin.aside_removed, begin.reason)
-        self._aside.expect(begin.position.aside)
+        self._account_for(begin.removed, begin.parked_removed, begin.reason)
+        self._parked.expect(begin.position.parked)
         # The offset of the next message that is new.
         self._next = earliest if source.whole_topic else begin.position.next
-        self._reached = self._aside.done(begin.position.next)
+        self._reached = self._parked.done(begin.position.next)
         self._seen = self._reached if source.whole_topic else 0
         known = committed.next if committed is not None and not begin.reason else None
         self._commits = Commits(self._reached, known, time.monotonic(), source.commit_after.total_seconds())
         self._in_epoch = 0
-        self._epochs = Epochs(source._pause)
         self._resting, self._rest = 0.0, _SHORTEST_REST  # seconds: now, and the next time
         self._inbox: Inbox = reader.open(partition)
-        # Below `_next` while what an earlier run set aside is read again.
-        self._inbox.go_to(self._aside.to_read(self._next))
+        # Below `_next` while messages that an earlier run parked are read again.
+        self._inbox.go_to(self._parked.to_read(self._next))
         self._account()
 
     @override
@@ -100,9 +101,9 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
         epoch_is_full = self._in_epoch >= self._source.max_messages_per_epoch
         if epoch_is_full or not self._source.ready():
             return self._hold()
-        if self._aside and (released := self._offer()):
+        if self._parked and (released := self._release()):
             return self._send(released)
-        if self._aside.full:
+        if self._parked.full:
             self._say_full()
             return self._hold()
         again = self._inbox.position < self._next
@@ -111,9 +112,9 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
         errors = self._inbox.take_errors()
         for error, offset in errors:
             self._act_on(error, offset)
-        if (wanted := self._aside.to_read(self._next)) - self._inbox.position > _FAR:
+        if (wanted := self._parked.to_read(self._next)) - self._inbox.position > _FAR:
             self._inbox.go_to(wanted)
-        # When all of a poll is set aside, or was sent on by an earlier run, that is no reason to rest.
+        # A poll of which all is parked, or was emitted by an earlier run, is no reason to rest.
         return self._send(messages) or ([] if taken or errors else self._idle())
 
     @override
@@ -122,22 +123,23 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
 
     @override
     @log_failures
-    def snapshot(self) -> State:
-        """The state; and commits the offset of the snapshot before, whose epoch is by now written everywhere."""
+    def snapshot(self) -> bytes:
+        """Return the state, and commit the offset of the last snapshot: by now the outputs have written its epoch."""
         self._epochs.ended()
         self._in_epoch = 0
-        # A topic that is read again from its start has been read as far as before all the same.
-        self._reached = max(self._reached, self._aside.done(self._next))
+        # A whole topic is read again from its start, and the group's offset must not go back.
+        self._reached = max(self._reached, self._parked.done(self._next))
         self._commit()
+        topic_id = self._watch.topic.id
         if self._source.whole_topic:
-            position = Position(self._reached, (), self._watch.topic.id)
+            position = Position(self._reached, (), topic_id)
         else:
-            position = Position(self._next, self._aside.offsets, self._watch.topic.id)
-        return to_state(self._source.topic, position)
+            position = Position(self._next, self._parked.offsets, topic_id)
+        return pack(PartitionState(self._source.topic, position))
 
     @override
     def close(self) -> None:
-        _aside.labels(self._source.topic).dec(self._accounted)
+        _parked.labels(self._source.topic).dec(self._accounted)
         self._inbox.close()
 
     def _commit(self) -> None:
@@ -151,26 +153,26 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
             self._reader.commit(self._partition, due)
 
     def _take(self, messages: list[Message], again: bool) -> list[Message]:
-        """Of what was read, or read again: what is to be sent on now."""
+        """The messages to emit now, of those that were read, or read again."""
         if again:
-            messages, gone = self._aside.pick(messages, self._next)
+            messages, gone = self._parked.pick(messages, self._next)
             self._lose(gone)
         self._next = max(self._next, self._inbox.position)
         self._read.inc(len(messages))
-        return self._aside.sift(messages)
+        return self._parked.sift(messages)
 
-    def _offer(self) -> list[Message]:
-        """What was set aside and can be decoded by now, if it is time to ask."""
-        if time.monotonic() < self._offer_at:
+    def _release(self) -> list[Message]:
+        """The parked messages that can be decoded by now; it asks twice a second."""
+        if time.monotonic() < self._release_at:
             return []
-        released = self._aside.offer(MAX_MESSAGES)
+        released = self._parked.release(MAX_MESSAGES)
         if len(released) < MAX_MESSAGES:  # otherwise there may be more
-            self._offer_at = time.monotonic() + _OFFER_SECONDS
+            self._release_at = time.monotonic() + _RELEASE_SECONDS
         return released
 
     def _send(self, messages: list[Message]) -> list[Poll]:
         self._account()
-        loaded_of = self._loaded_of if self._aside.done(self._next) >= self._end else None
+        loaded_of = self._loaded_of if self._parked.done(self._next) >= self._end else None
         if loaded_of is not None:
             self._loaded_of = None
         elif not messages:
@@ -180,44 +182,44 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
         return [Poll(self._source.topic, self._partition, messages, loaded_of, self._seen)]
 
     def _account(self) -> None:
-        """Metrics and log of what is aside, after it may have changed."""
-        aside = len(self._aside)
-        if aside == self._accounted:
+        """Update the metric and the log after the number of parked messages may have changed."""
+        parked = len(self._parked)
+        if parked == self._accounted:
             return
-        _aside.labels(self._source.topic).inc(aside - self._accounted)
+        _parked.labels(self._source.topic).inc(parked - self._accounted)
         if not self._accounted:
-            what = "%s: messages are set aside until they can be decoded, from offset %d on: %d by now"
-            log.warning(what, self.name, self._aside.done(self._next), aside)
-        elif not aside:
-            log.info("%s: no message is set aside any longer", self.name)
+            what = "%s: messages are parked until they can be decoded, from offset %d on: %d by now"
+            log.warning(what, self.name, self._parked.done(self._next), parked)
+        elif not parked:
+            log.info("%s: no message is parked any longer", self.name)
             self._said_full = False
-        self._accounted = aside
+        self._accounted = parked
 
     def _say_full(self) -> None:
         if not self._said_full:
-            what = "%s: reads no further until some of the messages that are set aside can be decoded: %d, %d bytes"
-            log.warning(what, self.name, len(self._aside), self._aside.size)
+            what = "%s: reads no further until some of the parked messages can be decoded: %d, %d bytes"
+            log.warning(what, self.name, len(self._parked), self._parked.size)
             self._said_full = True
 
-    def _account_for(self, removed: int, aside: int, reason: str) -> None:
-        """Messages are gone that were never read or were set aside; the reason is for the log."""
+    def _account_for(self, removed: int, parked: int, reason: str) -> None:
+        """Count messages that are gone and were never read, or were parked; log the reason."""
         _skipped.labels(self._source.topic).inc(removed)
-        self._lose(aside)
+        self._lose(parked)
         if reason:
             log.warning("%s: %s", self.name, reason)
 
     def _lose(self, count: int) -> None:
-        """Count messages that were set aside and are not on the topic any longer."""
+        """Count parked messages that are no longer on the topic."""
         if count:
             _skipped.labels(self._source.topic).inc(count)
-            log.warning("%s: %d messages that were set aside are not there any longer", self.name, count)
+            log.warning("%s: %d parked messages are no longer on the topic", self.name, count)
 
     def _hold(self) -> list[Poll]:
         self._inbox.hold()
         return self._idle()
 
     def _idle(self) -> list[Poll]:
-        """Rest for twice as long as the last time: what comes after a pause of hours is seen within 50 ms."""
+        """Rest twice as long as the last time, 50 ms at most: a message that ends a long pause is read within that."""
         if self._reader.is_behind:
             # Its messages may be the next of the queue, and hold up those behind them.
             self._resting = _SHORTEST_REST
@@ -227,11 +229,11 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
         return []
 
     def _act_on(self, error: KafkaError, offset: int | None) -> None:
-        """Go on from what consuming met.
+        """Act on an error of the consumer.
 
         Raises:
             TopicChangedError: the topic is another one.
-            KafkaException: an error that waiting does not mend.
+            KafkaException: the error does not pass by waiting.
         """
         if error.code() == KafkaError._PARTITION_EOF:
             self._reach_end(offset or 0)
@@ -246,34 +248,33 @@ class KafkaPartition(StatefulSourcePartition[Poll, State]):
             self._reader.tell(error)
 
     def _reach_end(self, end: int) -> None:
-        # It may lie beyond the last message: a transaction's marker takes an offset too.
+        # The end may lie beyond the last message: a transaction's marker takes an offset, too.
         self._next = self._inbox.position = max(self._next, end)
         self._end = min(self._end, self._next)
-        # What an earlier run has set aside, and is not there by now, is not there any longer.
-        self._lose(self._aside.forget(self._next))
+        # Messages that an earlier run parked, and that were not read by now, are no longer on the topic.
+        self._lose(self._parked.forget(self._next))
 
     def _find_place(self, error: KafkaError) -> None:
-        """Go on where there are messages: those at our offset are gone."""
+        """Seek to an offset that exists: the messages at the next one are gone."""
         earliest, end = self._reader.watermarks(self._partition)
-        if self._inbox.position < earliest <= self._next:  # reading again: all else has been sent on
-            self._lose(self._aside.forget(earliest))
+        if self._inbox.position < earliest <= self._next:  # reading again: all other messages were emitted
+            self._lose(self._parked.forget(earliest))
         else:
             topic_id = self._watch.topic.id
             begin = resume(Position(self._next, (), topic_id), Partition(topic_id, earliest, end), "the next offset")
-            # What is in memory when retention removes it is still sent on; on a topic made anew it has no place.
-            aside = self._aside.forget(earliest) if begin.removed else self._aside.clear() if begin.reason else 0
-            self._account_for(begin.removed, aside, begin.reason or error.str())
+            # A parked message in memory is emitted even if retention removes it; on a topic made anew it has no place.
+            lost = self._parked.forget(earliest) if begin.removed else self._parked.clear() if begin.reason else 0
+            self._account_for(begin.removed, lost, begin.reason or error.str())
             if begin.reason:
                 self._next = self._reached = begin.position.next
-        self._inbox.go_to(self._aside.to_read(self._next))
+        self._inbox.go_to(self._parked.to_read(self._next))
 
 
-class VacantPartition(StatefulSourcePartition[Poll, State]):
+class VacantPartition(StatefulSourcePartition[Poll, bytes]):
     """A partition that the recovery store has and the topic has not."""
 
-    def __init__(self, source: "KafkaSource", state: State | None) -> None:
-        self._source, self._state = source, state or to_state(source.topic, Position(0))
-        self._epochs = Epochs(source._pause)
+    def __init__(self, source: "KafkaSource", epochs: Epochs, state: bytes) -> None:
+        self._source, self._epochs, self._state = source, epochs, state
 
     @override
     def next_batch(self) -> list[Poll]:
@@ -287,6 +288,6 @@ class VacantPartition(StatefulSourcePartition[Poll, State]):
         return self._epochs.wake(_LONGEST_REST)
 
     @override
-    def snapshot(self) -> State:
+    def snapshot(self) -> bytes:
         self._epochs.ended()
         return self._state

@@ -1,25 +1,23 @@
-"""Where a partition goes on, and which offset its group commits. Decisions only: no consumer, no clock, no log."""
+"""Where a partition resumes, and which offset it commits. Pure: no consumer, no clock, no log."""
 
 from collections import deque
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-State = dict[str, Any] | tuple[str, int] | tuple[str, int, tuple[int, ...]]
-"""What a partition keeps in the recovery store: ``to_state``. Earlier versions kept tuples: the topic, the offset of
-the next message and, if there were any, the offsets of those set aside."""
+import msgspec
 
 _COMMIT_AGAIN_SECONDS = 3600.0
 _METADATA = "topic-id:"
 
 
-class Position(NamedTuple):
-    """How far an earlier run has read a partition."""
+class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a partition was read. It is part of ``PartitionState``."""
 
     next: int
     """The offset of the next message."""
-    aside: tuple[int, ...] = ()
-    """The offsets of messages below it that are set aside, rising."""
+    parked: tuple[int, ...] = ()
+    """The offsets of parked messages below it, rising."""
     topic_id: str | None = None
-    """The id of the topic that was read; None: the brokers had none, or nobody wrote it down."""
+    """The id of the topic that was read; None: the brokers told none, or another tool committed the offset."""
 
 
 class Partition(NamedTuple):
@@ -35,37 +33,24 @@ class Start(NamedTuple):
 
     position: Position
     removed: int = 0
-    """So many messages are gone that were never read ..."""
-    aside_removed: int = 0
-    """... and so many that were set aside."""
+    """Messages that retention removed before they were read."""
+    parked_removed: int = 0
+    """Parked messages that are no longer on the topic."""
     reason: str = ""
-    """Why it does not begin where the earlier run has ended; empty if it does."""
-
-
-def to_state(topic: str, position: Position) -> State:
-    """What the recovery store keeps."""
-    return {"version": 2, "topic": topic, "id": position.topic_id, "next": position.next, "aside": position.aside}
-
-
-def from_state(topic: str, state: State | None) -> Position | None:
-    """The position that the recovery store has kept; None: there is none, or it is that of another topic."""
-    if isinstance(state, dict):
-        return Position(state["next"], state["aside"], state["id"]) if state["topic"] == topic else None
-    if state is None or state[0] != topic:
-        return None
-    return Position(state[1], state[2] if len(state) == 3 else ())
+    """Why reading does not begin where the last run ended; empty if it does."""
 
 
 def to_metadata(topic_id: str | None) -> str | None:
-    """What is committed with an offset.
+    """The metadata that is committed with an offset.
 
-    Kafka drops the offsets of a deleted topic, but a job that has not noticed the deletion commits them again.
+    Kafka drops the offsets of a deleted topic, but a job that has not noticed the deletion commits them again: the id
+    tells that they are of the deleted topic.
     """
     return None if topic_id is None else _METADATA + topic_id
 
 
 def from_commit(offset: int, metadata: str | None) -> Position | None:
-    """The group's position; None: it has committed none."""
+    """The group's position; None: the group has committed none."""
     if offset < 0:
         return None
     known = metadata is not None and metadata.startswith(_METADATA)
@@ -73,7 +58,7 @@ def from_commit(offset: int, metadata: str | None) -> Position | None:
 
 
 def start(stored: Position | None, committed: Position | None, partition: Partition) -> Start:
-    """Where a partition is read from: where the recovery store says, else where the group says, else the earliest."""
+    """Where reading begins: at the position of the recovery store, else of the group, else at the earliest offset."""
     if stored is not None:
         return resume(stored, partition, "the offset in the recovery store")
     if committed is not None:
@@ -82,10 +67,15 @@ def start(stored: Position | None, committed: Position | None, partition: Partit
 
 
 def resume(wanted: Position, partition: Partition, what: str) -> Start:
-    """Where a partition is read from, when it was read up to ``wanted``: there, or else from the earliest offset.
+    """Where reading begins after an earlier run had read up to ``wanted``: there, or else at the earliest offset.
 
-    Of a topic that has lost its newest messages (an unclean leader election) nobody can tell which of those below the
-    end are new: what is left is read again.
+    A topic can lose its newest messages in an unclean leader election. Its offsets are then given to other messages,
+    and nothing tells which of those below the end are new: all messages that are left are read again.
+
+    Args:
+        wanted: the position of the earlier run.
+        partition: what the brokers know now.
+        what: what the reason calls the position.
     """
     topic_id, earliest, end = partition
     if wanted.topic_id is not None and topic_id is not None and wanted.topic_id != topic_id:
@@ -95,12 +85,12 @@ def resume(wanted: Position, partition: Partition, what: str) -> Start:
         if wanted.topic_id is not None and topic_id is not None:
             why = "the topic has lost its newest messages"
     else:
-        aside = tuple(offset for offset in wanted.aside if offset >= earliest)
+        parked = tuple(offset for offset in wanted.parked if offset >= earliest)
         removed = max(0, earliest - wanted.next)
         reason = _reason(what, wanted.next, f"{removed} messages were removed by retention", earliest)
-        position = Position(max(wanted.next, earliest), aside, topic_id)
-        return Start(position, removed, len(wanted.aside) - len(aside), reason if removed else "")
-    return Start(Position(earliest, (), topic_id), 0, len(wanted.aside), _reason(what, wanted.next, why, earliest))
+        position = Position(max(wanted.next, earliest), parked, topic_id)
+        return Start(position, removed, len(wanted.parked) - len(parked), reason if removed else "")
+    return Start(Position(earliest, (), topic_id), 0, len(wanted.parked), _reason(what, wanted.next, why, earliest))
 
 
 def _reason(what: str, wanted: int, why: str, earliest: int) -> str:
@@ -110,14 +100,14 @@ def _reason(what: str, wanted: int, why: str, earliest: int) -> str:
 class Commits:
     """The offsets that a partition commits.
 
-    The offset of a snapshot is committed when the next one is taken, because its epoch is then written everywhere, and
-    only once it is old enough. An unchanged offset is committed again each hour: a group may expire or be changed.
+    The offset of a snapshot is committed with the next snapshot at the earliest: by then the outputs have written the
+    epoch. An unchanged offset is committed again each hour, because a group can expire or be changed.
 
     Args:
-        start: where reading began, all below has been written by an earlier run.
-        committed: what the group has; None: nothing, or nothing of this topic.
+        start: where reading began; an earlier run has written all records below it.
+        committed: the group's offset; None: it has none, or none of this topic.
         now: seconds, of any clock.
-        delay: seconds that an offset must be old.
+        delay: the age in seconds at which an offset is committed.
     """
 
     def __init__(self, start: int, committed: int | None, now: float, delay: float) -> None:
@@ -126,7 +116,7 @@ class Commits:
         self._committed, self._committed_at, self._delay = committed, now, delay
 
     def snapshot(self, now: float, offset: int) -> int | None:
-        """A snapshot is taken that holds this offset: the one that must be committed now, if any."""
+        """Note the offset of a snapshot, and return the offset to commit now, if any."""
         while self._snapshots and self._snapshots[0][0] <= now - self._delay:
             self._due = self._snapshots.popleft()[1]
         if offset != (self._snapshots[-1][1] if self._snapshots else self._due):
@@ -138,5 +128,5 @@ class Commits:
         return self._due
 
     def refused(self) -> None:
-        """The last one was not committed: the next snapshot tries again."""
+        """The last commit failed: the next snapshot tries again."""
         self._committed = None

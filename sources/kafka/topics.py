@@ -1,4 +1,4 @@
-"""What must hold of a Kafka cluster and its topics before a flow starts."""
+"""Checks a Kafka cluster and its topics before a flow starts."""
 
 import logging
 import time
@@ -21,15 +21,15 @@ _REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION
 
 
 class ClusterError(RuntimeError):
-    """The cluster is not as a flow needs it; the message is one line for whoever starts the flow."""
+    """The flow cannot start; the message is one line that tells why."""
 
 
 class Topics:
-    """The topics of a cluster, seen once before a flow starts.
+    """The topics of a cluster before a flow starts.
 
     Raises:
         KafkaException: librdkafka refuses the configuration.
-        ClusterError: the brokers do not answer within ``deadline`` seconds, or refuse our credentials.
+        ClusterError: the brokers do not answer within ``deadline`` seconds, or refuse the credentials.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Topics:
         self._reach(deadline)
 
     def await_all(self, topics: Iterable[str]) -> None:
-        """Wait until the topics exist, however long it takes, and say so every ten seconds."""
+        """Wait without limit until the topics exist; log every ten seconds which do not."""
         report = 0.0
         while missing := [topic for topic in topics if topic not in self._partitions]:
             if time.monotonic() >= report:
@@ -54,10 +54,10 @@ class Topics:
             self._look()
 
     def create_missing(self, topics: Iterable[str], like: str) -> None:
-        """Create those that do not exist, with as many partitions as ``like`` and the brokers' own defaults.
+        """Create the topics that do not exist, with the number of partitions of ``like`` and the brokers' defaults.
 
         Raises:
-            ClusterError: the cluster refuses.
+            ClusterError: the cluster refuses to.
         """
         missing = [topic for topic in topics if topic not in self._partitions]
         if not missing:
@@ -73,10 +73,10 @@ class Topics:
                 raise ClusterError(f"topic {topic} does not exist and cannot be created: {error.str()}")
 
     def may_forget(self, topic: str) -> str | None:
-        """Why the topic, read from its start, may lack the last message of some keys; None if it keeps them all.
+        """Why the topic may have lost the last message of some keys; None: it keeps the last message of each.
 
-        Kept is what compaction alone cleans, and what has unlimited retention. Where the brokers do not tell, or we
-        have no right to ask, the answer is None and a line of the log.
+        A topic keeps them if only compaction cleans it, or if its retention is unlimited. If the brokers do not tell,
+        or the job may not ask, the answer is None, and the log says so.
         """
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
         described = self._admin.describe_configs([resource], request_timeout=_REQUEST_SECONDS)[resource]
@@ -107,13 +107,14 @@ class Topics:
 
     def _look(self) -> bool:
         try:
-            found = self._admin.list_topics(timeout=1)
+            cluster = self._admin.list_topics(timeout=1)
         except KafkaException as error:
-            # What error_cb told says more: here it is only that no broker could be asked in time.
+            # The error that `error_cb` reported says more than this one: that no broker answered in time.
             self._trouble = self._trouble or error.args[0]
             return False
-        self._partitions = {name: len(topic.partitions) for name, topic in found.topics.items() if topic.error is None}
-        return bool(found.brokers)
+        topics = cluster.topics.items()
+        self._partitions = {name: len(topic.partitions) for name, topic in topics if topic.error is None}
+        return bool(cluster.brokers)
 
     def _sleep(self) -> None:
         if self._stopping():

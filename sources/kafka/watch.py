@@ -1,7 +1,7 @@
-"""Topics that change while a flow reads them: deleted, made anew, with more partitions.
+"""Notices topics that change while a flow reads them: deleted, made anew, with more partitions.
 
-librdkafka takes a topic that was made anew for the old one and goes on at the old offset; new partitions it does not
-tell of. So the brokers are asked: a thread of the process asks for all its topics.
+librdkafka does not report new partitions, and reads a topic that was made anew from the old offset on. So one thread of
+the process asks the brokers about all topics that it reads.
 """
 
 import logging
@@ -27,16 +27,16 @@ class Topic(NamedTuple):
     """A topic as the brokers describe it."""
 
     id: str | None
-    """None: the brokers have no ids, as before Kafka 2.8."""
+    """None: the brokers have no ids (Kafka before 2.8)."""
     partitions: tuple[int, ...]
 
 
 class TopicChangedError(RuntimeError):
-    """A topic is not what it was when the flow started; the message is one line that names it."""
+    """A topic has changed since the flow started; the message is one line that names the topic."""
 
 
 def change(name: str, before: Topic, now: Topic | None) -> str | None:
-    """What has become of a topic since the flow started, in a line; None: nothing."""
+    """How a topic has changed since the flow started, in one line; None: it has not."""
     if now is None:
         return f"topic {name} was deleted while the flow read it: the flow ends, start it again"
     if before.id is not None and now.id is not None and before.id != now.id:
@@ -49,17 +49,17 @@ def change(name: str, before: Topic, now: Topic | None) -> str | None:
 
 
 def describe(admin: AdminClient, topic: str) -> Topic | None:
-    """The topic; None if the brokers know none of that name.
+    """The topic; None: the brokers have none of that name.
 
     Raises:
-        KafkaException: there was no answer in time, or we are refused.
+        KafkaException: the brokers did not answer in time, or refuse the request.
     """
     asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_REQUEST_SECONDS)[topic]
     deadline = time.monotonic() + 2 * _REQUEST_SECONDS
     while not asked.done():
         if time.monotonic() >= deadline:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no description of topic {topic}"))
-        admin.poll(_POLL_SECONDS)  # serves callbacks, as that for a token
+        admin.poll(_POLL_SECONDS)  # serves callbacks, such as that for a token
     try:
         description = asked.result()
     except KafkaException as error:
@@ -68,27 +68,27 @@ def describe(admin: AdminClient, topic: str) -> Topic | None:
         raise
     topic_id = description.topic_id
     has_id = topic_id is not None and (topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits())
-    return Topic(str(topic_id) if has_id else None, tuple(sorted(found.id for found in description.partitions)))
+    return Topic(str(topic_id) if has_id else None, tuple(sorted(partition.id for partition in description.partitions)))
 
 
 class Watch:
-    """A topic that is read: whether it is still what it was at the start."""
+    """A topic that is read, and whether it has changed since the start."""
 
     def __init__(self, watcher: "Watcher", name: str, topic: Topic) -> None:
         self._watcher, self.name, self.topic = watcher, name, topic
         self.changed: str | None = None
 
     def check(self) -> None:
-        """See whether a change is known.
+        """Raise if the topic is known to have changed.
 
         Raises:
-            TopicChangedError: it is.
+            TopicChangedError: it has.
         """
         if self.changed is not None:
             raise TopicChangedError(self.changed)
 
     def ask(self) -> None:
-        """Ask the brokers now, after an error that a change may be the reason of.
+        """Ask the brokers now, after an error that a changed topic may explain.
 
         Raises:
             TopicChangedError: the topic has changed.
@@ -97,18 +97,18 @@ class Watch:
         self.check()
 
     def close(self) -> None:
-        """Watch it no longer."""
+        """Stop watching the topic."""
         self._watcher.remove(self)
 
 
 class Watcher:
-    """Watches topics of a cluster, in a thread that runs while there are any.
+    """Watches topics of a cluster, in a thread that runs while there are topics to watch.
 
-    A change must be seen twice: a broker that has just started may know less than the others.
+    A change counts once it was seen twice: a broker that has just started may know less than the others.
     """
 
     def __init__(self, config: Mapping[str, Any], interval: float = _INTERVAL_SECONDS) -> None:
-        # Errors are not for the log: brokers that are away are told of by those who read.
+        # The consumers report brokers that are away; the same from here would be noise.
         properties: dict[str, Any] = {**config, "error_cb": lambda _: None}
         self._admin = AdminClient(properties)
         self._interval = interval
@@ -117,11 +117,11 @@ class Watcher:
         self._end = threading.Event()
 
     def describe(self, topic: str) -> Topic | None:
-        """The topic; None if there is none. See ``describe``."""
+        """The topic; see the function ``describe``."""
         return describe(self._admin, topic)
 
     def watch(self, name: str, topic: Topic) -> Watch:
-        """Watch a topic that was like this when the flow started."""
+        """Watch a topic; ``topic`` is its description at the start of the flow."""
         watch = Watch(self, name, topic)
         with self._lock:
             self._watches.append(watch)
@@ -131,14 +131,14 @@ class Watcher:
         return watch
 
     def remove(self, watch: Watch) -> None:
-        """Watch this one no longer."""
+        """Stop watching."""
         with self._lock:
             self._watches.remove(watch)
             if not self._watches:
                 self._end.set()
 
     def look(self, watch: Watch) -> None:
-        """See whether the topic has changed. Brokers that do not answer are no change."""
+        """Ask the brokers whether the topic has changed. No answer is no change."""
         try:
             line = change(watch.name, watch.topic, self.describe(watch.name))
             if line is not None and watch.changed is None:
@@ -161,7 +161,7 @@ _watchers_lock = threading.Lock()
 
 
 def watcher(config: Mapping[str, Any]) -> Watcher:
-    """The process's watcher of that cluster."""
+    """The process's watcher of the cluster with these ``bootstrap.servers``."""
     with _watchers_lock:
         servers = config["bootstrap.servers"]
         if servers not in _watchers:

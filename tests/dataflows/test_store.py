@@ -253,3 +253,17 @@ def test_the_keys_of_a_step(tmp_path: Path) -> None:
 )
 def test_how_many_workers_a_process_has(words: list[str], environ: dict[str, str], workers: int) -> None:
     assert launch(words, environ).workers == workers
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "seconds"),
+    [
+        ([], {}, 10),
+        ([], {"BYTEWAX_SNAPSHOT_INTERVAL": "3"}, 3),
+        (["flow", "-s", "1"], {"BYTEWAX_SNAPSHOT_INTERVAL": "3"}, 1),
+        (["--snapshot-interval=0", "-i", "1", "-a", "x:1;y:2"], {}, 0),
+        (["-s", "1.5"], {}, 10),  # Bytewax refuses it
+    ],
+)
+def test_how_long_an_epoch_is(words: list[str], environ: dict[str, str], seconds: int) -> None:
+    assert launch(words, environ).epoch.total_seconds() == seconds

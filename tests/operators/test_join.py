@@ -16,9 +16,10 @@ from prometheus_client import REGISTRY
 from typing_extensions import override
 
 from messages.version import Version, advance, is_stale
-from operators.batch import KEY_GROUPS, Batch, unpack
+from operators.batch import KEY_GROUPS, Batch
 from operators.decode import Loaded
 from operators.join import Join, TableJoin, Unmatched, join_table
+from operators.state import StateError, unpack
 from records import customer
 from records.customer import Customer, CustomerChange
 from servers.embedded.debezium import SENT
@@ -109,7 +110,7 @@ class Bench:
 
     def waiting(self) -> list[int]:
         """The orders that a new TableJoin would begin with."""
-        return [order.number for order in unpack(Order, self.join.snapshot())]
+        return [order.number for order in unpack(self.join.snapshot(), Order, self.step).records]
 
     def counted(self) -> dict[str, float]:
         """What the metrics say of this step; outcomes that were not counted are left out."""
@@ -645,7 +646,26 @@ def test_a_snapshot_is_not_changed_by_what_follows() -> None:
     bench = Bench(loaded(), orders((10, 1)))
     before = bench.join.snapshot()
     bench.give(changes((1, "a")), orders((11, 2)))
-    assert [order.number for order in unpack(Order, before)] == [10]
+    assert [order.number for order in unpack(before, Order, "join").records] == [10]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(msgspec.msgpack.encode([Order(10, 1)]), id="as it was before it had a version"),
+        pytest.param(msgspec.msgpack.encode({"state": "operators.join.v2", "records": []}), id="a later version"),
+        pytest.param(
+            msgspec.msgpack.encode({"state": "operators.join.v1", "records": [{"no": 1}]}), id="other records"
+        ),
+        pytest.param([], id="no bytes"),
+    ],
+)
+def test_a_state_of_another_version_is_refused_in_a_line(caplog: pytest.LogCaptureFixture, state: Any) -> None:
+    with pytest.raises(
+        StateError, match=r"^the state of join_\d+ in the recovery store is not operators.join.v1 "
+    ) as error:
+        Bench(state=state)
+    assert caplog.messages == [str(error.value)]
 
 
 # The metrics.

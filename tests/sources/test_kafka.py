@@ -21,7 +21,8 @@ from messages.message import Message as KafkaMessage
 from messages.message import Poll
 from servers.kafka import Kafka
 from sources.kafka import MAX_MESSAGES, KafkaSource
-from sources.kafka.position import Position, State, from_state
+from sources.kafka.position import Position
+from sources.kafka.state import PartitionState, StateError, pack, unpack
 
 Source = Callable[..., KafkaSource]
 
@@ -295,7 +296,7 @@ def metric(name: str, topic: str) -> float:
         pytest.param("aaaaaaa", False, "0 2 4 6", "1 3 5", id="keys without order"),
     ],
 )
-def test_what_cannot_be_decoded_yet_is_set_aside(
+def test_messages_that_cannot_be_decoded_yet_are_parked(
     kafka: Kafka,
     topic: str,
     config: dict[str, Any],
@@ -317,18 +318,18 @@ def test_what_cannot_be_decoded_yet_is_set_aside(
         away.values.clear()
 
     stopping = then(until(out, len(at_once.split()), then=0.7), return_, until(out, 7))
-    run(KafkaSource(topic, config, stopping=stopping, unready=away, aside_by_key=by_key), out)
+    run(KafkaSource(topic, config, stopping=stopping, unready=away, park_by_key=by_key), out)
     assert b" ".join(values(out)).decode() == f"{at_once} {later}"  # type: ignore[arg-type]
     assert waiting == [len(later.split())]
     assert metric("kafka_source_aside", topic) == 0
     assert metric("kafka_source_messages_total", topic) == 7
     logged = [record.getMessage() for record in caplog.records if record.name == "sources.kafka"]
     assert len(logged) == 2
-    assert f"{topic}-0: messages are set aside until they can be decoded, from offset 1 on" in logged[0]
-    assert logged[1] == f"{topic}-0: no message is set aside any longer"
+    assert f"{topic}-0: messages are parked until they can be decoded, from offset 1 on" in logged[0]
+    assert logged[1] == f"{topic}-0: no message is parked any longer"
 
 
-def test_what_is_aside_goes_on_in_the_next_runs(
+def test_parked_messages_go_on_in_the_next_runs(
     kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path
 ) -> None:
     init_db_dir(tmp_path, 1)
@@ -350,7 +351,7 @@ def test_what_is_aside_goes_on_in_the_next_runs(
         assert committed(config, topic) == min([int(value) for value in (away.values if away else ())] + [12])
 
 
-def test_what_is_aside_survives_a_crash(kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path) -> None:
+def test_parked_messages_survive_a_crash(kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path) -> None:
     init_db_dir(tmp_path, 1)
     write(kafka, topic, numbered(0, 10), key=None)
     first: list[Poll] = []
@@ -369,7 +370,7 @@ def test_what_is_aside_survives_a_crash(kafka: Kafka, topic: str, config: dict[s
     assert values(second) == [b"0", b"9", b"10", b"11"]
 
 
-def test_no_offset_above_one_that_is_aside_is_committed(kafka: Kafka, topic: str, config: dict[str, Any]) -> None:
+def test_no_offset_above_a_parked_message_is_committed(kafka: Kafka, topic: str, config: dict[str, Any]) -> None:
     write(kafka, topic, numbered(0, 10), key=None)
     first: list[Poll] = []
     run(KafkaSource(topic, config, stopping=until(first, 8, then=1), unready=Away(b"3", b"5")), first)
@@ -380,7 +381,7 @@ def test_no_offset_above_one_that_is_aside_is_committed(kafka: Kafka, topic: str
     assert committed(config, topic) == 10
 
 
-def test_a_topic_is_loaded_when_nothing_of_it_is_aside(
+def test_a_topic_is_loaded_when_no_message_of_it_is_parked(
     kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path
 ) -> None:
     init_db_dir(tmp_path, 1)
@@ -406,7 +407,7 @@ def test_a_topic_is_loaded_when_nothing_of_it_is_aside(
     mine = [poll for poll in second if poll.partition == 0]
     assert values(mine) == [*numbered(0, 5), *numbered(6, 10), b"5"]
     assert [poll.loaded_of for poll in mine] == [*[None] * (len(mine) - 1), 2]
-    assert {poll.seen for poll in mine} == {3}, "what was aside has not been read"
+    assert {poll.seen for poll in mine} == {3}, "parked messages have not been read"
 
     third: list[Poll] = []
     run(source(stopping=until(third, 11, then=0.3), unready=Away()), third, tmp_path)
@@ -414,9 +415,9 @@ def test_a_topic_is_loaded_when_nothing_of_it_is_aside(
 
 
 @pytest.mark.parametrize(
-    "bound", [pytest.param({"max_aside": 100}, id="messages"), pytest.param({"max_aside_bytes": 300}, id="bytes")]
+    "bound", [pytest.param({"max_parked": 100}, id="messages"), pytest.param({"max_parked_bytes": 300}, id="bytes")]
 )
-def test_a_partition_that_has_set_much_aside_reads_no_further(
+def test_a_partition_with_many_parked_messages_reads_no_further(
     kafka: Kafka, topic: str, config: dict[str, Any], caplog: pytest.LogCaptureFixture, bound: dict[str, int]
 ) -> None:
     write(kafka, topic, [b"away", *numbered(1, 20_000)])
@@ -429,7 +430,7 @@ def test_a_partition_that_has_set_much_aside_reads_no_further(
         return len(waiting) > 20 and waiting[-20] > 0
 
     stopping = then(full, away.values.clear, until(out, 20_000))
-    source = KafkaSource(topic, config, stopping=stopping, unready=away, aside_by_key=True, **bound)  # type: ignore[arg-type]
+    source = KafkaSource(topic, config, stopping=stopping, unready=away, park_by_key=True, **bound)  # type: ignore[arg-type]
     run(source, out)
     assert values(out) == [b"away", *numbered(1, 20_000)]
     assert max(len(poll.messages) for poll in out) <= MAX_MESSAGES
@@ -437,7 +438,7 @@ def test_a_partition_that_has_set_much_aside_reads_no_further(
     assert caplog.text.count("reads no further") == 1
 
 
-def test_what_was_aside_and_retention_removed_is_passed_over_and_counted(
+def test_parked_messages_that_retention_removed_are_counted(
     kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     init_db_dir(tmp_path, 1)
@@ -453,10 +454,10 @@ def test_what_was_aside_and_retention_removed_is_passed_over_and_counted(
         run(KafkaSource(topic, config, stopping=until(out, 1, then=0.3), unready=away), out, tmp_path)
         assert values(out) == expected
         assert metric("kafka_source_skipped_total", topic) == skipped
-    assert "2 messages that were set aside are not there any longer" in caplog.text
+    assert "2 parked messages are no longer on the topic" in caplog.text
 
 
-def test_what_was_aside_on_a_topic_made_anew_is_not_waited_for(
+def test_parked_messages_of_a_topic_made_anew_are_not_waited_for(
     kafka: Kafka, topic: str, config: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     init_db_dir(tmp_path, 1)
@@ -473,24 +474,22 @@ def test_what_was_aside_on_a_topic_made_anew_is_not_waited_for(
     run(KafkaSource(topic, config, stopping=until(second, 10, then=0.3), unready=Away()), second, tmp_path)
     assert values(second) == numbered(0, 10)
     assert metric("kafka_source_skipped_total", topic) == 2
-    assert "2 messages that were set aside are not there any longer" in caplog.text
+    assert "2 parked messages are no longer on the topic" in caplog.text
     assert "made anew" in caplog.text
 
 
-def position(source: KafkaSource, partition: StatefulSourcePartition[Poll, State]) -> Position:
-    found = from_state(source.topic, partition.snapshot())
-    assert found is not None
-    return found
+def position(source: KafkaSource, partition: StatefulSourcePartition[Poll, bytes]) -> Position:
+    return unpack(partition.snapshot(), source.topic).position
 
 
-def read_to_the_end(source: KafkaSource, state: Any, end: int) -> list[bytes | None]:
-    """What the first partition sends on, from that state until it has read up to `end` and nothing is aside."""
+def read_to_the_end(source: KafkaSource, begin: Position, end: int) -> list[bytes | None]:
+    """What the first partition emits, from that position until it has read up to `end` and no message is parked."""
     source.list_parts()
-    partition = source.build_part("in", "00000", state)
+    partition = source.build_part("in", "00000", pack(PartitionState(source.topic, begin)))
     out: list[Poll] = []
     deadline = time.monotonic() + 20
-    while (found := position(source, partition)).aside or found.next < end:
-        assert time.monotonic() < deadline, f"{values(out)}, {found}"
+    while (at := position(source, partition)).parked or at.next < end:
+        assert time.monotonic() < deadline, f"{values(out)}, {at}"
         out += list(partition.next_batch())
         time.sleep(0.01)
     partition.close()
@@ -498,19 +497,19 @@ def read_to_the_end(source: KafkaSource, state: Any, end: int) -> list[bytes | N
 
 
 @pytest.mark.parametrize(
-    ("state", "expected", "gone"),
+    ("begin", "expected", "gone"),
     [
-        pytest.param((4,), [b"c"], 0, id="as it was before anything could be set aside"),
-        pytest.param((2, (0,)), [b"a", b"b", b"c"], 0, id="nothing to pass over"),
-        pytest.param((4, (0,)), [b"a", b"c"], 0, id="one to pass over"),
-        pytest.param((5, (0, 4)), [b"a", b"c"], 0, id="nothing is new"),
-        pytest.param((5, (0, 3)), [b"a"], 1, id="one is gone, with others behind it"),
-        pytest.param((4, (3,)), [b"c"], 1, id="one is gone, with new ones behind it"),
-        pytest.param((6, (2, 5)), [b"b"], 1, id="one is gone, at the end"),
+        pytest.param(Position(4), [b"c"], 0, id="nothing is parked"),
+        pytest.param(Position(2, (0,)), [b"a", b"b", b"c"], 0, id="nothing to pass over"),
+        pytest.param(Position(4, (0,)), [b"a", b"c"], 0, id="one to pass over"),
+        pytest.param(Position(5, (0, 4)), [b"a", b"c"], 0, id="nothing is new"),
+        pytest.param(Position(5, (0, 3)), [b"a"], 1, id="one is gone, with others behind it"),
+        pytest.param(Position(4, (3,)), [b"c"], 1, id="one is gone, with new ones behind it"),
+        pytest.param(Position(6, (2, 5)), [b"b"], 1, id="one is gone, at the end"),
     ],
 )
-def test_goes_on_from_every_state_over_offsets_with_gaps(
-    kafka: Kafka, topic: str, config: dict[str, Any], state: tuple[Any, ...], expected: list[bytes], gone: int
+def test_goes_on_from_every_position_over_offsets_with_gaps(
+    kafka: Kafka, topic: str, config: dict[str, Any], begin: Position, expected: list[bytes], gone: int
 ) -> None:
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": topic})
     producer.init_transactions(30)
@@ -518,16 +517,16 @@ def test_goes_on_from_every_state_over_offsets_with_gaps(
         producer.begin_transaction()
         producer.produce(topic, value, None, 0)
         producer.commit_transaction(30)
-    assert read_to_the_end(KafkaSource(topic, config), (topic, *state), 5) == expected
+    assert read_to_the_end(KafkaSource(topic, config), begin, 5) == expected
     assert metric("kafka_source_skipped_total", topic) == gone
 
 
 def test_what_lies_far_between_is_skipped(kafka: Kafka, topic: str, config: dict[str, Any]) -> None:
     count = 50_000
     write(kafka, topic, numbered(0, count), key=None)
-    state = (topic, count - 2, (0, 5, 25_000, 25_001))
-    aside = [b"0", b"5", b"25000", b"25001"]
-    assert read_to_the_end(KafkaSource(topic, config), state, count) == [*aside, *numbered(count - 2, count)]
+    begin = Position(count - 2, (0, 5, 25_000, 25_001))
+    parked = [b"0", b"5", b"25000", b"25001"]
+    assert read_to_the_end(KafkaSource(topic, config), begin, count) == [*parked, *numbered(count - 2, count)]
 
 
 @pytest.mark.parametrize(
@@ -537,7 +536,7 @@ def test_what_lies_far_between_is_skipped(kafka: Kafka, topic: str, config: dict
         pytest.param(300, [b"0", *numbered(300, 310)], 12, id="all of it that is not in memory, and ten new ones"),
     ],
 )
-def test_retention_passes_by_while_what_was_aside_is_read_again(
+def test_retention_passes_by_while_parked_messages_are_read_again(
     kafka: Kafka,
     topic: str,
     config: dict[str, Any],
@@ -552,7 +551,8 @@ def test_retention_passes_by_while_what_was_aside_is_read_again(
     slowly = {**config, "queued.min.messages": 1, "fetch.message.max.bytes": 1}
     source = KafkaSource(topic, slowly, unready=away)
     source.list_parts()
-    partition = source.build_part("in", "00000", (topic, 290, (0, 150, 250)))
+    begin = PartitionState(topic, Position(290, (0, 150, 250)))
+    partition = source.build_part("in", "00000", pack(begin))
     deadline = time.monotonic() + 20
     while metric("kafka_source_messages_total", topic) < 1:
         assert time.monotonic() < deadline
@@ -561,7 +561,7 @@ def test_retention_passes_by_while_what_was_aside_is_read_again(
     admin.delete_records([TopicPartition(topic, 0, upto)])[TopicPartition(topic, 0)].result(30)
     write(kafka, topic, numbered(300, 310), key=None)
     out: list[Poll] = []
-    while (at := position(source, partition)) != (310, (), at.topic_id):
+    while (at := position(source, partition)) != Position(310, (), at.topic_id):
         if metric("kafka_source_skipped_total", topic) == skipped:
             away.values.clear()
         assert time.monotonic() < deadline, f"{values(out)}, {at}"
@@ -571,3 +571,23 @@ def test_retention_passes_by_while_what_was_aside_is_read_again(
     assert sorted(values(out), key=int) == expected  # type: ignore[arg-type]
     assert metric("kafka_source_skipped_total", topic) == skipped
     assert "made anew" not in caplog.text
+
+
+@pytest.mark.parametrize("part", [pytest.param("00000", id="on the topic"), pytest.param("00007", id="vacant")])
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param({"version": 2, "topic": "t", "id": None, "next": 7, "aside": ()}, id="as version 2 was"),
+        pytest.param(("t", 7, (3,)), id="as version 1 was"),
+        pytest.param(b'{"state":"sources.kafka.v2","topic":"t"}', id="a later version"),
+    ],
+)
+def test_a_state_of_another_version_is_refused_in_a_line(
+    topic: str, config: dict[str, Any], caplog: pytest.LogCaptureFixture, state: Any, part: str
+) -> None:
+    source = KafkaSource(topic, config)
+    source.list_parts()
+    with pytest.raises(StateError, match=r"is not sources\.kafka\.v1 .*: start the version of the job that wrote it"):
+        source.build_part("flow.in", part, state)
+    (line,) = caplog.messages
+    assert line.startswith(f"{topic}: StateError: the state of partition {int(part)} of flow.in in the recovery store ")

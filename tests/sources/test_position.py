@@ -1,4 +1,4 @@
-"""Where a partition goes on, and what it commits: tables of all there is to decide."""
+"""Where a partition resumes, and what it commits: tables of all decisions."""
 
 import pytest
 
@@ -7,33 +7,13 @@ from sources.kafka.position import (
     Partition,
     Position,
     Start,
-    State,
     from_commit,
-    from_state,
     start,
     to_metadata,
-    to_state,
 )
 
 OLD, NEW = "old-id", "new-id"
 STORE, GROUP = "the offset in the recovery store", "the offset in the consumer group"
-
-
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        pytest.param(None, None, id="none"),
-        pytest.param(("topic", 7), Position(7), id="as it was once"),
-        pytest.param(("topic", 7, (3, 5)), Position(7, (3, 5)), id="as it was once, with some aside"),
-        pytest.param(("other", 7, (3, 5)), None, id="as it was once, of another topic"),
-        pytest.param(to_state("topic", Position(7, (3,), NEW)), Position(7, (3,), NEW), id="as it is"),
-        pytest.param(to_state("topic", Position(7)), Position(7), id="of a topic without id"),
-        pytest.param(to_state("other", Position(7, (3,), NEW)), None, id="of another topic"),
-        pytest.param(("2", 7), None, id="as it was once, of a topic with a number for a name"),
-    ],
-)
-def test_what_the_recovery_store_has_kept(state: State | None, expected: Position | None) -> None:
-    assert from_state("topic", state) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,8 +31,8 @@ def test_what_the_group_has_committed(offset: int, metadata: str | None, expecte
     assert from_commit(offset, metadata) == expected
 
 
-def begins(at: int, topic_id: str | None = NEW, *aside: int) -> Start:
-    return Start(Position(at, aside, topic_id))
+def begins(at: int, topic_id: str | None = NEW, *parked: int) -> Start:
+    return Start(Position(at, parked, topic_id))
 
 
 def gone(whose: str, wanted: int, why: str, earliest: int) -> str:
@@ -68,7 +48,7 @@ def gone(whose: str, wanted: int, why: str, earliest: int) -> str:
         pytest.param(Position(10, (), NEW), None, Partition(NEW, 10, 20), begins(10), id="at the earliest"),
         pytest.param(Position(20, (), NEW), None, Partition(NEW, 10, 20), begins(20), id="at the end"),
         pytest.param(
-            Position(15, (11, 13), NEW), None, Partition(NEW, 10, 20), begins(15, NEW, 11, 13), id="some are aside"
+            Position(15, (11, 13), NEW), None, Partition(NEW, 10, 20), begins(15, NEW, 11, 13), id="some are parked"
         ),
         pytest.param(Position(15), None, Partition(NEW, 10, 20), begins(15), id="a store without ids"),
         pytest.param(
@@ -88,7 +68,7 @@ def gone(whose: str, wanted: int, why: str, earliest: int) -> str:
             None,
             Partition(NEW, 10, 20),
             Start(Position(15, (12,), NEW), 0, 2),
-            id="retention, of some that are aside",
+            id="retention, of some parked ones",
         ),
         pytest.param(
             None,

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from messages.message import Message, Poll
 from servers.kafka import Kafka
 from sources.kafka import KafkaSource
-from sources.kafka.position import State, to_metadata
+from sources.kafka.position import to_metadata
 
 
 @pytest.fixture
@@ -34,17 +34,17 @@ def write(kafka: Kafka, topic: str, partition: int, count: int, size: int = 10) 
     assert producer.flush(30) == 0
 
 
-def build(source: KafkaSource) -> list[StatefulSourcePartition[Poll, State]]:
+def build(source: KafkaSource) -> list[StatefulSourcePartition[Poll, bytes]]:
     return [source.build_part("in", part, None) for part in source.list_parts()]
 
 
-def close(partitions: list[StatefulSourcePartition[Poll, State]]) -> None:
+def close(partitions: list[StatefulSourcePartition[Poll, bytes]]) -> None:
     for partition in partitions:
         partition.close()
 
 
 def read(
-    partitions: list[StatefulSourcePartition[Poll, State]], done: Callable[[list[Poll]], bool], seconds: float = 20
+    partitions: list[StatefulSourcePartition[Poll, bytes]], done: Callable[[list[Poll]], bool], seconds: float = 20
 ) -> list[Poll]:
     """What the partitions send on, read in turn, until that is enough."""
     out: list[Poll] = []
@@ -88,7 +88,7 @@ def test_a_partition_that_reads_no_further_holds_up_no_other(kafka: Kafka, topic
     def unready(messages: list[Message]) -> list[int]:
         return [index for index, message in enumerate(messages) if message.value() in away and message.partition() == 0]
 
-    source = KafkaSource(topic, config, unready=unready, max_aside=1)
+    source = KafkaSource(topic, config, unready=unready, max_parked=1)
     partitions = build(source)
     out = read(partitions, lambda out: len(values(out, 1)) == 20_000)
     assert len(values(out, 0)) < 3_000

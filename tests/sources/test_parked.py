@@ -1,4 +1,4 @@
-"""What a partition sets aside, message by message. A message is written as its offset and key: 7a; 7- has none."""
+"""What a partition parks, message by message. A message is written as its offset and key: 7a; 7- has none."""
 
 from collections.abc import Collection, Sequence
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from messages.message import Message
 from servers.embedded.messages import message
-from sources.kafka.aside import Aside
+from sources.kafka.parked import Parked
 
 Step = tuple[str, str, str, str, str]
 """What is done, with which messages, which of all cannot be decoded yet, what comes out, what waits then."""
@@ -21,7 +21,7 @@ class Away:
         self.offsets: Collection[int | None] = ()
 
     def __call__(self, messages: list[Message]) -> list[int]:
-        return [index for index, found in enumerate(messages) if found.offset() in self.offsets]
+        return [index for index, message in enumerate(messages) if message.offset() in self.offsets]
 
 
 def read(text: str) -> list[Message]:
@@ -32,7 +32,7 @@ def read(text: str) -> list[Message]:
 
 
 def show(messages: Sequence[Message]) -> str:
-    return " ".join(f"{found.offset()}{(found.key() or b'-').decode()}" for found in messages)
+    return " ".join(f"{one.offset()}{(one.key() or b'-').decode()}" for one in messages)
 
 
 def offsets(text: str) -> tuple[int, ...]:
@@ -43,7 +43,7 @@ def offsets(text: str) -> tuple[int, ...]:
     "steps",
     [
         pytest.param([("sift", "1a 2b 3a", "", "1a 2b 3a", "")], id="all can be decoded"),
-        pytest.param([("sift", "", "", "", ""), ("offer", "", "", "", "")], id="nothing"),
+        pytest.param([("sift", "", "", "", ""), ("release", "", "", "", "")], id="nothing"),
         pytest.param([("sift", "1a 2b 3c", "2", "1a 3c", "2")], id="one cannot"),
         pytest.param([("sift", "1a 2b 3c", "1 2 3", "", "1 2 3")], id="none can"),
         pytest.param([("sift", "1a 2a 3b 4a", "2", "1a 3b", "2 4")], id="of its key those after it wait"),
@@ -55,39 +55,39 @@ def offsets(text: str) -> tuple[int, ...]:
         pytest.param(
             [
                 ("sift", "1a 2b 3c", "1 2", "3c", "1 2"),
-                ("offer", "", "1", "2b", "1"),
+                ("release", "", "1", "2b", "1"),
                 ("sift", "4a 5b", "", "5b", "1 4"),
             ],
             id="a key that no longer waits is free",
         ),
         pytest.param(
-            [("sift", "1- 2b 4b", "1 2", "", "1 2 4"), ("offer", "", "", "1- 2b 4b", "")],
+            [("sift", "1- 2b 4b", "1 2", "", "1 2 4"), ("release", "", "", "1- 2b 4b", "")],
             id="sent on in the order of offsets",
         ),
         pytest.param(
-            [("sift", "1a 2a", "1", "", "1 2"), ("offer", "", "2", "1a", "2")], id="offered, one still cannot"
+            [("sift", "1a 2a", "1", "", "1 2"), ("release", "", "2", "1a", "2")], id="offered, one still cannot"
         ),
-        pytest.param([("sift", "1a 2b", "1 2", "", "1 2"), ("offer", "", "1 2", "", "1 2")], id="offered, none can"),
+        pytest.param([("sift", "1a 2b", "1 2", "", "1 2"), ("release", "", "1 2", "", "1 2")], id="offered, none can"),
         pytest.param(
             [
                 ("sift", "1a 2b 3- 4a 5c 6b", "1 2 3 5", "", "1 2 3 4 5 6"),
-                ("offer", "", "1", "2b 3- 5c", "1 4 6"),  # three at most
+                ("release", "", "1", "2b 3- 5c", "1 4 6"),  # three at most
                 ("sift", "7b 8c", "", "8c", "1 4 6 7"),
-                ("offer", "", "", "1a 4a 6b", "7"),
-                ("offer", "", "", "7b", ""),
+                ("release", "", "", "1a 4a 6b", "7"),
+                ("release", "", "", "7b", ""),
             ],
             id="what is too much at once keeps its key waiting",
         ),
     ],
 )
-def test_who_waits(steps: list[Step]) -> None:
+def test_which_messages_are_parked(steps: list[Step]) -> None:
     away = Away()
-    aside = Aside(away, 100, 100, by_key=True)
+    parked = Parked(away, 100, 100, by_key=True)
     for what, given_, unready, out, waiting in steps:
         away.offsets = offsets(unready)
-        assert show(aside.sift(read(given_)) if what == "sift" else aside.offer(3)) == out
-        assert aside.offsets == offsets(waiting)
-        assert len(aside) == len(offsets(waiting))
+        assert show(parked.sift(read(given_)) if what == "sift" else parked.release(3)) == out
+        assert parked.offsets == offsets(waiting)
+        assert len(parked) == len(offsets(waiting))
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc-"), st.booleans()), max_size=6), max_size=6), st.integers(1, 4))
@@ -95,30 +95,30 @@ def test_nothing_is_lost_or_doubled_and_keys_keep_their_order(
     polls: list[list[tuple[str, bool]]], at_most: int
 ) -> None:
     away = Away()
-    aside = Aside(away, 100, 100, by_key=True)
+    parked = Parked(away, 100, 100, by_key=True)
     out: list[Message] = []
     offset = 0
     for number, poll in enumerate(polls):
         words = [f"{offset + index}{key}" for index, (key, _) in enumerate(poll)]
         away.offsets = [offset + index - number % 2 for index, (_, unready) in enumerate(poll) if unready]
         offset += len(poll)
-        out += aside.offer(at_most)
-        out += aside.sift(read(" ".join(words)))
+        out += parked.release(at_most)
+        out += parked.sift(read(" ".join(words)))
     away.offsets = ()
-    while aside:
-        released = aside.offer(at_most)
+    while parked:
+        released = parked.release(at_most)
         assert 0 < len(released) <= at_most
         out += released
-    assert sorted(found.offset() or 0 for found in out) == list(range(offset))
+    assert sorted(one.offset() or 0 for one in out) == list(range(offset))
     for key in (b"a", b"b", b"c"):
-        mine = [found.offset() or 0 for found in out if found.key() == key]
+        mine = [one.offset() or 0 for one in out if one.key() == key]
         assert mine == sorted(mine)
 
 
 @pytest.mark.parametrize(
     ("expected", "reads", "following", "picked", "gone", "waiting"),
     [
-        pytest.param("3 5", "3a 4a 5b 6c", 6, "3a 5b 6c", 0, "", id="those that were aside, and the new"),
+        pytest.param("3 5", "3a 4a 5b 6c", 6, "3a 5b 6c", 0, "", id="those that were parked, and the new"),
         pytest.param("3 5", "3a 4a", 9, "3a", 0, "5", id="more are to come"),
         pytest.param("3 5", "4a 8c", 8, "8c", 2, "", id="all are gone"),
         pytest.param("3 5 7", "4a 5b 6a", 9, "5b", 1, "7", id="one is gone"),
@@ -127,26 +127,26 @@ def test_nothing_is_lost_or_doubled_and_keys_keep_their_order(
     ],
 )
 def test_what_is_read_again(expected: str, reads: str, following: int, picked: str, gone: int, waiting: str) -> None:
-    aside = Aside(Away(), 100, 100, by_key=True)
-    aside.expect(offsets(expected))
-    assert aside.offsets == offsets(expected)
-    assert aside.done(following) == aside.to_read(following) == min([*offsets(expected), following])
-    found, lost = aside.pick(read(reads), following)
-    assert (show(found), lost, aside.offsets) == (picked, gone, offsets(waiting))
+    parked = Parked(Away(), 100, 100, by_key=True)
+    parked.expect(offsets(expected))
+    assert parked.offsets == offsets(expected)
+    assert parked.done(following) == parked.to_read(following) == min([*offsets(expected), following])
+    messages, lost = parked.pick(read(reads), following)
+    assert (show(messages), lost, parked.offsets) == (picked, gone, offsets(waiting))
 
 
 def test_what_waits_and_what_is_expected() -> None:
     away = Away()
     away.offsets = (3,)
-    aside = Aside(away, 100, 100, by_key=True)
-    aside.expect((3, 5, 8))
-    assert aside.sift(aside.pick(read("3a"), 9)[0]) == []
-    assert (aside.offsets, len(aside)) == ((3, 5, 8), 3)
-    assert (aside.done(9), aside.to_read(9)) == (3, 5)
-    assert aside.forget(8) == 1
-    assert (aside.offsets, aside.done(9), aside.to_read(9)) == ((3, 8), 3, 8)
-    assert aside.clear() == 2
-    assert (aside.offsets, aside.size, aside.done(9), aside.to_read(9)) == ((), 0, 9, 9)
+    parked = Parked(away, 100, 100, by_key=True)
+    parked.expect((3, 5, 8))
+    assert parked.sift(parked.pick(read("3a"), 9)[0]) == []
+    assert (parked.offsets, len(parked)) == ((3, 5, 8), 3)
+    assert (parked.done(9), parked.to_read(9)) == (3, 5)
+    assert parked.forget(8) == 1
+    assert (parked.offsets, parked.done(9), parked.to_read(9)) == ((3, 8), 3, 8)
+    assert parked.clear() == 2
+    assert (parked.offsets, parked.size, parked.done(9), parked.to_read(9)) == ((), 0, 9, 9)
 
 
 @pytest.mark.parametrize(
@@ -161,12 +161,12 @@ def test_what_waits_and_what_is_expected() -> None:
 def test_full(max_messages: int, max_bytes: int, full: bool) -> None:
     away = Away()
     away.offsets = (7, 8)
-    aside = Aside(away, max_messages, max_bytes, by_key=True)
-    aside.expect(range(5))
-    assert not aside.full, "before they are read they take no room"
-    aside.forget(5)
-    aside.sift(read("7a 8b 9c"))
-    assert (aside.full, aside.size) == (full, 12)
+    parked = Parked(away, max_messages, max_bytes, by_key=True)
+    parked.expect(range(5))
+    assert not parked.full, "before they are read they take no room"
+    parked.forget(5)
+    parked.sift(read("7a 8b 9c"))
+    assert (parked.full, parked.size) == (full, 12)
     away.offsets = ()
-    aside.offer(10)
-    assert (aside.full, aside.size) == (False, 0)
+    parked.release(10)
+    assert (parked.full, parked.size) == (False, 0)

@@ -1,4 +1,4 @@
-"""What a partition has read and cannot send on yet: what waits, and in which order. No consumer, no clock, no log."""
+"""The parked messages of a partition: read, and not decodable yet. Pure: no consumer, no clock, no log."""
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
@@ -6,19 +6,20 @@ from collections.abc import Callable, Collection, Iterable
 from messages.message import Message
 
 
-class Aside:
+class Parked:
     """Messages of one partition that cannot be decoded yet, by rising offset.
 
-    By key a message waits, too, while one of its key does: their order is kept. Null keys have no order.
+    With ``by_key`` a message is parked, too, while an earlier message of its key is: the order of the key is kept.
+    Null keys have no order.
 
-    Of those that an earlier run left only the offsets are known at first (``expect``), until they are read again
+    Of the messages that an earlier run parked only the offsets are known (``expect``), until they are read again
     (``pick``). Offsets need not be dense.
 
     Args:
-        unready: Which of these messages, by index, cannot be decoded yet.
-        max_messages: With so many it is full.
-        max_bytes: With so many bytes of keys and values, too.
-        by_key: Keep the order of each key.
+        unready: the indexes of the messages that cannot be decoded yet.
+        max_messages: the number of messages that makes it full.
+        max_bytes: the bytes of keys and values that make it full.
+        by_key: keep the order of each key.
     """
 
     def __init__(
@@ -31,39 +32,39 @@ class Aside:
     ) -> None:
         self._unready, self._by_key = unready, by_key
         self._max_messages, self._max_bytes = max_messages, max_bytes
-        self._left: deque[int] = deque()
+        self._expected: deque[int] = deque()
         self._messages: list[Message] = []
         self._keys: set[bytes] = set()
         self._bytes = 0
 
     def __len__(self) -> int:
-        return len(self._messages) + len(self._left)
+        return len(self._messages) + len(self._expected)
 
     @property
     def size(self) -> int:
-        """Bytes of the keys and values that are here."""
+        """Bytes of the keys and values in memory."""
         return self._bytes
 
     @property
     def full(self) -> bool:
-        """No more should be read; what an earlier run left takes no room before it is."""
+        """Whether reading must stop. Expected messages take no room before they are read again."""
         return len(self._messages) >= self._max_messages or self._bytes >= self._max_bytes
 
     @property
     def offsets(self) -> tuple[int, ...]:
-        """Rising."""
-        return *map(_offset, self._messages), *self._left
+        """The offsets of all parked messages, rising."""
+        return *map(_offset, self._messages), *self._expected
 
     def done(self, following: int) -> int:
-        """The offset below which nothing waits; ``following`` is that of the next new message."""
+        """The offset below which no message is parked; ``following`` is that of the next new message."""
         return _offset(self._messages[0]) if self._messages else self.to_read(following)
 
     def to_read(self, following: int) -> int:
-        """The offset that must be read next; ``following`` is that of the next new message."""
-        return self._left[0] if self._left else following
+        """The offset to read next; ``following`` is that of the next new message."""
+        return self._expected[0] if self._expected else following
 
     def sift(self, messages: list[Message]) -> list[Message]:
-        """Set aside what must wait; the rest."""
+        """Park the messages that must wait, and return the others."""
         if not messages:
             return messages
         unready = self._unready(messages)
@@ -71,8 +72,8 @@ class Aside:
             return messages
         return self._part(messages, unready, len(messages))
 
-    def offer(self, at_most: int) -> list[Message]:
-        """What need not wait any longer, ``at_most`` so many."""
+    def release(self, at_most: int) -> list[Message]:
+        """Return parked messages that need not wait any longer, up to ``at_most``."""
         if not self._messages:
             return []
         messages = self._messages
@@ -80,37 +81,37 @@ class Aside:
         return self._part(messages, self._unready(messages), at_most)
 
     def expect(self, offsets: Iterable[int]) -> None:
-        """An earlier run set these aside, by rising offset: they are to be read again."""
-        self._left.extend(offsets)
+        """Note the offsets, rising, of messages that an earlier run parked: they must be read again."""
+        self._expected.extend(offsets)
 
     def pick(self, messages: list[Message], following: int) -> tuple[list[Message], int]:
-        """Of messages that are read again: those that were set aside, and those from ``following`` on, which are new.
+        """Choose among messages that are read again: the expected ones, and new ones from ``following`` on.
 
         Returns:
-            The messages; how many that were expected among them are not on the topic any longer.
+            The messages; how many expected ones among them are no longer on the topic.
         """
         picked, gone = [], 0
         for message in messages:
             offset = _offset(message)
             gone += self.forget(offset)
-            expected = bool(self._left) and self._left[0] == offset
-            if expected:
-                self._left.popleft()
-            if expected or offset >= following:
+            is_expected = bool(self._expected) and self._expected[0] == offset
+            if is_expected:
+                self._expected.popleft()
+            if is_expected or offset >= following:
                 picked.append(message)
         return picked, gone
 
     def forget(self, below: int) -> int:
-        """Expect nothing below this offset any longer: how many that were."""
-        before = len(self._left)
-        while self._left and self._left[0] < below:
-            self._left.popleft()
-        return before - len(self._left)
+        """Expect no message below this offset any longer, and return how many were expected."""
+        before = len(self._expected)
+        while self._expected and self._expected[0] < below:
+            self._expected.popleft()
+        return before - len(self._expected)
 
     def clear(self) -> int:
-        """Forget everything: how many messages that was."""
+        """Drop everything, and return the number of messages."""
         count = len(self)
-        self._left.clear()
+        self._expected.clear()
         self._messages, self._keys, self._bytes = [], set(), 0
         return count
 
