@@ -6,8 +6,8 @@ from functools import partial
 from math import inf
 from typing import Any
 
+from benchmarks.bytewax_epochs import BEGIN, Clock, Decide, Partition, Worker, build, quick, run, slow, source, waited
 from sources.epochs import LONGEST, SHARE, Observed, Process, Shared, Sleep, decide
-from tests.sources.epochs import BEGIN, Clock, Decide, Partition, Worker, build, quick, run, slow, source, waited
 
 EPOCHS, LAST = 50, 20
 

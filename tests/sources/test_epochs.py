@@ -6,14 +6,16 @@ from importlib.metadata import version
 
 import pytest
 
+from benchmarks.bytewax_epochs import BEGIN, BYTEWAX, Clock, Worker, build, quick, run, slow, source, waited
 from sources.epochs import Epochs, Observed, Process, Shared, Sleep, decide
-from tests.sources.epochs import BEGIN, BYTEWAX, Clock, Worker, build, quick, run, slow, source, waited
 
 SEEN = Observed(now=100.01, began=100.0, interval=1.0, early=0.0, lag=0.0, slept=100.0)
 
 
 def test_the_model_is_of_the_installed_bytewax() -> None:
-    assert version("bytewax") == BYTEWAX, "compare src/inputs.rs with tests/sources/epochs.py, and set BYTEWAX there"
+    assert version("bytewax") == BYTEWAX, (
+        "compare src/inputs.rs with benchmarks/bytewax_epochs.py"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""An Elasticsearch inside this process: in memory, for tests and for a person without a cluster."""
+"""A stand-in for Elasticsearch 8 inside this process, for tests and for `make run`: `EmbeddedElasticsearch`."""
 
-from servers.embedded.elasticsearch.embedded import EmbeddedElasticsearch
-from servers.embedded.elasticsearch.faults import Fault, Faults, Request, in_turn
+from servers.embedded.elasticsearch.faults import Fault, Faults, ItemFaults, Request, in_turn
+from servers.embedded.elasticsearch.server import EmbeddedElasticsearch
 
-__all__ = ["EmbeddedElasticsearch", "Fault", "Faults", "Request", "in_turn"]
+__all__ = ["EmbeddedElasticsearch", "Fault", "Faults", "ItemFaults", "Request", "in_turn"]

@@ -1,21 +1,21 @@
-"""The indices, by their names, patterns and aliases; and the bound on what they hold."""
+"""The indices and their documents."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
-from servers.embedded.elasticsearch.errors import Refused, illegal_argument, missing_index
-from servers.embedded.elasticsearch.index import Index
-from servers.embedded.elasticsearch.templates import Templates, stacked
+import orjson
 
-Json = dict[str, Any]
+from servers.embedded.elasticsearch.errors import Refused, illegal_argument, unknown
+from servers.embedded.elasticsearch.mapping import Mapping, overlaid
+from servers.embedded.elasticsearch.templates import Templates
 
-_UNUSABLE: list[tuple[Callable[[str], object], str]] = [
+_BAD_NAMES: list[tuple[Callable[[str], object], str]] = [
     (lambda name: not name, "must not be empty"),
     (re.compile(r'[/\\ "<*?>|,]').search, 'must not contain the following characters / \\ " < * ? > | , or a space'),
-    (lambda name: "#" in name, "must not contain '#'"),
-    (lambda name: ":" in name, "must not contain ':'"),
+    (re.compile("[#:]").search, "must not contain '#' or ':'"),
     (lambda name: name[0] in "_-+", "must not start with '_', '-', or '+'"),
     (lambda name: len(name.encode()) > 255, "index name is too long"),
     (lambda name: name in (".", ".."), "must not be '.' or '..'"),
@@ -23,137 +23,113 @@ _UNUSABLE: list[tuple[Callable[[str], object], str]] = [
 ]
 
 
-class Cluster:
-    """All indices, with ``max_documents`` documents in them at most: beyond that the oldest go, and are counted.
+class Document(NamedTuple):
+    """A document as it was last written."""
 
-    Not thread-safe.
-    """
+    version: int
+    source: bytes
+
+
+class Index:
+    """An index without its documents: the mapping, and the number of documents ``made``."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
+        self.made = 0
+
+
+class Cluster:
+    """All indices, with ``max_documents`` documents in them at most. Not thread-safe."""
 
     def __init__(self, max_documents: int) -> None:
         self.indices: dict[str, Index] = {}
         self.templates = Templates()
-        self.dropped = 0
+        self.documents: OrderedDict[tuple[str, str], Document] = OrderedDict()
+        """By index and id, in the order of their last write."""
         self._max_documents = max_documents
 
-    def create(self, name: str, body: Json) -> Index:
-        """Make an index of its templates and of ``body``.
+    def create(self, name: str, mappings: dict[str, Any]) -> Index:
+        """Create an index with this mapping above that of its template.
 
         Raises:
-            Refused: there is one, or an alias, of that name; or it cannot be.
+            Refused: the name is taken or no name of an index, or the mapping is bad.
         """
         if name in self.indices:
-            where = {"index_uuid": self.indices[name].uuid, "index": name}
-            reason = f"index [{name}/{where['index_uuid']}] already exists"
-            raise Refused(400, "resource_already_exists_exception", reason, where)
-        for unusable, reason in _UNUSABLE:
-            if unusable(name):
-                raise _bad_name(name, reason)
-        if self._aliased(name):
-            raise _bad_name(name, "already exists as alias")
-        made_of = stacked(self.templates.of(name), body)
-        index = Index(name, made_of["settings"], made_of["mappings"])
-        index.aliases = made_of["aliases"]
-        self.indices[name] = index
-        return index
+            raise Refused(400, "resource_already_exists_exception", f"index [{name}] already exists")
+        for bad, reason in _BAD_NAMES:
+            if bad(name):
+                raise Refused(400, "invalid_index_name_exception", f"Invalid index name [{name}], {reason}")
+        self.indices[name] = Index(Mapping(overlaid(self.templates.mappings(name), mappings)))
+        return self.indices[name]
 
-    def found(self, expression: str, *, ignore_missing: bool = False) -> list[Index]:
-        """The indices of an expression: names, aliases and patterns with commas between; ``_all``.
+    def names(self, expression: str) -> list[str]:
+        """The indices of names and patterns that are separated by commas.
 
         Raises:
-            Refused: a name without pattern is missing, and that is not to be ignored.
+            Refused: an index is missing. A pattern may match none.
         """
-        found: dict[str, Index] = {}
-        for name in expression.split(","):
-            if name in ("_all", "*", ""):
-                found.update(self.indices)
-            elif "*" in name:
-                found.update({index.name: index for index in self._matching(name)})
-            elif name in self.indices:
-                found[name] = self.indices[name]
-            elif aliased := self._aliased(name):
-                found.update({index.name: index for index in aliased})
-            elif name.startswith("_"):
-                raise _bad_name(name, "must not start with '_'.")
-            elif not ignore_missing:
-                raise missing_index(name)
-        return list(found.values())
+        found = dict[str, None]()
+        for part in expression.split(","):
+            if part == "_all":
+                raise unknown("[_all]: it knows [*]")
+            matching = [name for name in self.indices if fnmatchcase(name, part)]
+            if not matching and "*" not in part:
+                raise Refused(404, "index_not_found_exception", f"no such index [{part}]")
+            found.update(dict.fromkeys(matching))
+        return list(found)
 
-    def one(self, name: str) -> Index:
-        """The index of that name, or that an alias of that name stands for alone; Refused where there is none."""
-        if name in self.indices:
-            return self.indices[name]
-        aliased = self._aliased(name)
-        if not aliased:
-            raise missing_index(name)
-        if len(aliased) > 1:
-            several = ", ".join(sorted(index.name for index in aliased))
-            reason = f"alias [{name}] has more than one index associated with it [{several}]"
-            raise illegal_argument(f"{reason}, can't execute a single index op")
-        return aliased[0]
+    def write(
+        self, name: str, document_id: str, source: bytes, *, create: bool, version: int | None
+    ) -> tuple[bool, int]:
+        """Write a document, and create its index if it is missing.
 
-    def to_write(self, name: str, *, make: bool = True, require_alias: bool = False) -> Index:
-        """The index that a write to that name goes to; it is made where it is missing, unless not to ``make`` it.
+        Args:
+            name: of the index.
+            document_id: not empty.
+            source: the document as JSON.
+            create: refuse an id that exists.
+            version: an external version (``external_gte``); None for one more than the last.
+
+        Returns:
+            Whether the document is new, and its version.
 
         Raises:
-            Refused: it is missing, or cannot be made; or an alias is required, and it is none; or it is an alias
-                without an index to write to.
+            Refused: the document does not fit the mapping, its id exists, or a newer version does.
         """
-        if name in self.indices and not require_alias:
-            return self.indices[name]
-        aliased = self._aliased(name)
-        if require_alias and not aliased:
-            reason = f"no such index [{name}] and [require_alias] request flag is [true] and [{name}] is not an alias"
-            raise Refused(404, "index_not_found_exception", reason, {"index_uuid": "_na_", "index": name})
-        if not aliased and not make:
-            raise missing_index(name)
-        if not aliased:
-            return self.create(name, {})
-        chosen = [index for index in aliased if index.aliases[name].get("is_write_index")]
-        if not chosen and len(aliased) == 1 and "is_write_index" not in aliased[0].aliases[name]:
-            chosen = aliased
-        if len(chosen) != 1:
-            raise illegal_argument(
-                f"no write index is defined for alias [{name}]. The write index may be explicitly disabled using "
-                "is_write_index=false or the alias points to multiple indices without one being designated as a "
-                "write index"
-            )
-        return chosen[0]
-
-    def delete(self, expression: str) -> None:
-        """Delete indices by their own names.
-
-        Raises:
-            Refused: one is missing; or it is a pattern or an alias, which could delete more than was meant.
-        """
-        if "*" in expression or expression == "_all":
-            raise illegal_argument("Wildcard expressions or all indices are not allowed")
-        found = self.found(expression)
-        for name in expression.split(","):
-            if name not in self.indices:
-                raise illegal_argument(
-                    f"The provided expression [{name}] matches an alias, specify the corresponding concrete indices "
-                    "instead."
-                )
-        for index in found:
-            del self.indices[index.name]
-
-    def trim(self) -> None:
-        """Drop the oldest documents beyond the bound."""
-        excess = sum(len(index.documents) for index in self.indices.values()) - self._max_documents
-        for _ in range(excess):
-            ages = ((age, index) for index in self.indices.values() if (age := index.oldest()) is not None)
-            min(ages, key=lambda found: found[0])[1].drop_oldest()
-            self.dropped += 1
-
-    def _aliased(self, name: str) -> list[Index]:
-        return [index for index in self.indices.values() if name in index.aliases]
-
-    def _matching(self, pattern: str) -> Iterable[Index]:
-        for index in self.indices.values():
-            if any(fnmatchcase(name, pattern) for name in (index.name, *index.aliases)):
-                yield index
+        index = self.indices.get(name) or self.create(name, {})
+        if not document_id:
+            raise illegal_argument("if _id is specified it must not be empty")
+        index.mapping.check(document_id, _parsed(source))
+        place = name, document_id
+        before = self.documents.get(place)
+        if before and create:
+            raise _conflict(document_id, f"document already exists (current version [{before.version}])")
+        if before and version is not None and before.version > version:
+            reason = f"current version [{before.version}] is higher than the one provided [{version}]"
+            raise _conflict(document_id, reason)
+        if version is None:
+            version = before.version + 1 if before else 1
+        self.documents[place] = Document(version, source)
+        if before:
+            self.documents.move_to_end(place)
+        else:
+            index.made += 1
+            if len(self.documents) > self._max_documents:
+                self.documents.popitem(last=False)
+        return before is None, version
 
 
-def _bad_name(name: str, reason: str) -> Refused:
-    reason = f"Invalid index name [{name}], {reason}"
-    return Refused(400, "invalid_index_name_exception", reason, {"index_uuid": "_na_", "index": name})
+def _conflict(document_id: str, reason: str) -> Refused:
+    return Refused(409, "version_conflict_engine_exception", f"[{document_id}]: version conflict, {reason}")
+
+
+def _parsed(source: bytes) -> dict[str, Any]:
+    try:
+        parsed = orjson.loads(source)
+    except ValueError as error:
+        cause = Refused(400, "x_content_parse_exception", str(error))
+        raise Refused(400, "document_parsing_exception", f"[1:1] failed to parse: {error}", cause) from error
+    if not isinstance(parsed, dict):  # the real server's answer, word for word
+        reason = "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes"
+        raise Refused(500, "not_x_content_exception", reason)
+    return parsed

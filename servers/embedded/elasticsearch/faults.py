@@ -1,4 +1,4 @@
-"""Faults for tests: what can go wrong between a client and a cluster, at will."""
+"""Faults that tests inject between a client and the stand-in."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,29 +8,29 @@ from servers.embedded.elasticsearch.errors import Refused
 
 
 class Request(NamedTuple):
-    """A request that may meet a fault."""
+    """A request that may fail."""
 
     method: str
     path: str
     """Without the query: ``/ratings/_bulk``."""
     body: bytes
-    """Not compressed any more."""
+    """Decompressed."""
 
 
 ItemFaults = Callable[[int, str], int | tuple[int, str] | None]
-"""From the position (from 0) and the id of an item of a bulk to the status that it is refused with, or to the status
-and the type of the error; None for an item that is carried out."""
+"""Maps the position (from 0) and the id of a bulk's item to the status of its error, or to status and type. None: the
+item is carried out."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one request; the defaults are what does not.
+    """The fault of one request. By default there is none.
 
     Args:
-        delay: seconds until anything happens.
-        drop: close the connection without an answer: before the request was carried out, or after.
-        status: the status of an answer without the request being carried out.
-        items: which items of a bulk are refused.
+        delay: seconds until the request is looked at.
+        drop: close the connection without an answer, before or after the request is carried out.
+        status: answer with an error of this status; the request is not carried out.
+        items: refuse these items of a bulk; the others are carried out.
     """
 
     delay: float = 0.0
@@ -40,11 +40,11 @@ class Fault:
 
 
 Faults = Callable[[Request], Fault | None]
-"""Asked once for each request, never by two threads at a time; None: all goes well."""
+"""Called once for each request, by one thread at a time. None: no fault."""
 
 
 def in_turn(*faults: Fault | None) -> Faults:
-    """Give one bulk request after the other the next of these; all goes well with those after them, and with others."""
+    """Each bulk request takes the next of these faults. Later bulks and all other requests have none."""
     left: Iterator[Fault | None] = iter(faults)
     return lambda request: next(left, None) if request.path.endswith("/_bulk") else None
 
@@ -59,6 +59,6 @@ _TYPES = {
 
 
 def refusal(fault: int | tuple[int, str]) -> Refused:
-    """The error for a status, of the type that the server has for it if none is given."""
+    """The error of a fault. If no type is given, it is the one that the real server has for the status."""
     status, kind = fault if isinstance(fault, tuple) else (fault, _TYPES.get(fault, "exception"))
     return Refused(status, kind, "a fault that a test asked for")

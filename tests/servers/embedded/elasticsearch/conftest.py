@@ -10,7 +10,7 @@ from tests.servers.embedded.elasticsearch.contract import client
 
 @pytest.fixture(scope="package", params=["double", pytest.param("real", marks=pytest.mark.elasticsearch)])
 def es(request: pytest.FixtureRequest) -> Iterator[Elasticsearch]:
-    """A client of the double, and then one of the real server: what is tested with it holds for both."""
+    """A client of the stand-in, then one of the real server: a test that uses it holds for both."""
     if request.param == "real":
         yield client(request.getfixturevalue("elasticsearch").url)
     else:
@@ -20,7 +20,7 @@ def es(request: pytest.FixtureRequest) -> Iterator[Elasticsearch]:
 
 @pytest.fixture
 def index(request: pytest.FixtureRequest) -> str:
-    """The name of an index that no other test has; it does not exist yet."""
+    """An index name that no other test has. The index does not exist yet."""
     return f"{request.node.originalname.replace('_', '-')}-{uuid.uuid4().hex[:8]}"
 
 

@@ -1,7 +1,8 @@
-"""What only the double has: faults at will, a bound on its memory, an end."""
+"""The stand-in's own features: injected faults, refusals of what it does not know, bounded memory, an end."""
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,10 +10,10 @@ import elasticsearch
 import pytest
 from elasticsearch import ApiError, Elasticsearch
 
-from servers.embedded.elasticsearch import EmbeddedElasticsearch, Fault, Request, in_turn, server
-from tests.servers.embedded.elasticsearch.contract import bulk, client, lines, outcomes, post, refusal
+from servers.embedded.elasticsearch import EmbeddedElasticsearch, Fault, Request, in_turn, transport
+from tests.servers.embedded.elasticsearch.contract import bulk, client, lines, outcomes, refusal
 
-ONE = lines({"index": {}}, {})
+ONE = lines({"index": {"_id": "1"}}, {})
 
 
 def write(double: EmbeddedElasticsearch, count: int = 4, start: int = 0) -> Any:
@@ -47,7 +48,7 @@ def test_a_request_is_too_large(double: EmbeddedElasticsearch, monkeypatch: pyte
     double.faults = in_turn(Fault(status=413))
     with pytest.raises(ApiError) as asked_for:
         write(double)
-    monkeypatch.setattr(server, "_MAX_BODY", 1_000)
+    monkeypatch.setattr(transport, "_MAX_BODY", 1_000)
     with pytest.raises(ApiError) as real:
         write(double, 1_000)
     assert [(error.value.status_code, error.value.body) for error in (asked_for, real)] == [(413, None)] * 2
@@ -112,16 +113,18 @@ def test_the_oldest_documents_go() -> None:
     with EmbeddedElasticsearch(max_documents=10) as double:
         es = client(double.url)
         write(double, 8)
-        es.index(index="ratings-2", id="a", document={})
-        es.index(index="ratings", id="0", document={})  # written again: now it is the newest
-        assert (count(double), double.dropped) == (9, 0)
+        bulk(es, "ratings-2", lines({"index": {"_id": "a"}}, {}))
+        bulk(es, "ratings", lines({"index": {"_id": "0"}}, {}))  # written again: now it is the newest
+        assert (count(double), double.made("ratings"), double.made("ratings-2")) == (9, 8, 1)
         write(double, 3, start=8)
-        assert (count(double), double.dropped) == (10, 2)
+        assert (count(double), double.made("ratings")) == (10, 11)
         ids = {hit["_id"] for hit in es.search(index="ratings*", size=20)["hits"]["hits"]}
         assert ids == {"0", "3", "4", "5", "6", "7", "8", "9", "10", "a"}
         write(double, 100, start=100)
-        assert (count(double), double.dropped) == (10, 102)
+        assert (count(double), double.made("ratings")) == (10, 111)
         assert es.count(index="ratings-2")["count"] == 0
+        assert double.made("ratings-2") == 1
+        assert double.made("missing") == 0
 
 
 def test_many_clients_at_once(double: EmbeddedElasticsearch) -> None:
@@ -132,26 +135,95 @@ def test_many_clients_at_once(double: EmbeddedElasticsearch) -> None:
     assert count(double) == 2_000
 
 
-def test_what_it_does_not_know_it_refuses(double: EmbeddedElasticsearch) -> None:
-    es = client(double.url)
-    es.index(index="ratings", id="1", document={"a": 1})
-    for call in (
-        lambda: es.update(index="ratings", id="1", doc={}),
-        lambda: es.search(index="ratings", query={"match": {"a": 1}}),
-        lambda: es.search(index="ratings", aggs={"x": {"percentiles": {"field": "a"}}}),
-        lambda: es.search(index="ratings", highlight={"fields": {}}),
-        lambda: bulk(es, "ratings", lines({"update": {"_id": "1"}}, {"doc": {}})),
-        lambda: bulk(es, "ratings", ONE, pipeline="x"),
-        lambda: es.indices.create(index="x", mappings={"properties": {"a": {"type": "ip"}}}),
-        lambda: es.scroll(scroll_id="x"),
-    ):
-        assert refusal(call)[0] == 400
+def in_bulk(action: Any) -> Callable[[Elasticsearch], object]:
+    return lambda es: bulk(es, "i", lines(action, {}))
 
 
-def test_a_fault_of_our_own_is_an_answer(double: EmbeddedElasticsearch, capfd: pytest.CaptureFixture[str]) -> None:
+def mapped(**mappings: Any) -> Callable[[Elasticsearch], object]:
+    return lambda es: es.indices.create(index="new", mappings=mappings)
+
+
+def template(**more: Any) -> Callable[[Elasticsearch], object]:
+    return lambda es: es.indices.put_index_template(name="t", index_patterns=["x"], **more)
+
+
+UNKNOWN: dict[str, Callable[[Elasticsearch], object]] = {
+    "update": lambda es: es.update(index="i", id="1", doc={}),
+    "index": lambda es: es.index(index="i", id="1", document={}),
+    "health": lambda es: es.cluster.health(),
+    "scroll": lambda es: es.scroll(scroll_id="x"),
+    "delete an index": lambda es: es.indices.delete(index="i"),
+    "component template": lambda es: es.cluster.put_component_template(name="t", template={}),
+    "pattern of templates": lambda es: es.indices.get_index_template(name="*"),
+    "all indices": lambda es: es.count(index="_all"),
+    "pattern of an index": lambda es: es.get(index="i*,x*", id="1"),
+    "query": lambda es: es.search(index="i", query={"term": {"a": 1}}),
+    "count by a query": lambda es: es.count(index="i", query={"term": {"a": 1}}),
+    "aggregation": lambda es: es.search(index="i", aggs={"x": {"avg": {"field": "a"}}}),
+    "sort": lambda es: es.search(index="i", sort=["a"]),
+    "exclusion": lambda es: bulk(es, "i", ONE, filter_path="-items"),
+    "part of a name": lambda es: bulk(es, "i", ONE, filter_path="err*"),
+    "pipeline": lambda es: bulk(es, "i", ONE, pipeline="x"),
+    "alias": lambda es: bulk(es, "i", ONE, require_alias=True),
+    "bulk delete": in_bulk({"delete": {"_id": "1"}}),
+    "bulk update": in_bulk({"update": {"_id": "1"}}),
+    "no id": in_bulk({"index": {}}),
+    "id that is a number": in_bulk({"index": {"_id": 5}}),
+    "version type": in_bulk({"index": {"_id": "1", "version": 1, "version_type": "external"}}),
+    "version without a type": in_bulk({"index": {"_id": "1", "version": 1}}),
+    "version that is text": in_bulk({"index": {"_id": "1", "version": "1", "version_type": "external_gte"}}),
+    "routing": in_bulk({"index": {"_id": "1", "routing": "x"}}),
+    "settings of an index": lambda es: es.indices.create(index="new", settings={"number_of_shards": 2}),
+    "field type": mapped(properties={"a": {"type": "ip"}}),
+    "field parameter": mapped(properties={"a": {"type": "long", "index": False}}),
+    "date format": mapped(properties={"a": {"type": "date", "format": "epoch_second"}}),
+    "object field": mapped(properties={"a": {"properties": {}}}),
+    "source of a mapping": mapped(_source={"enabled": False}),
+    "data stream": template(data_stream={}),
+    "components of a template": template(composed_of=["x"]),
+    "settings of a template": template(template={"settings": {"number_of_shards": 2}}),
+    "aliases of a template": template(template={"aliases": {"a": {}}}),
+}
+
+
+@pytest.mark.parametrize("request_", UNKNOWN)
+def test_a_request_that_it_does_not_know_is_refused(double: EmbeddedElasticsearch, request_: str) -> None:
     es = client(double.url)
-    es.index(index="ratings", id="1", document={})
-    assert refusal(lambda: post(es, "/ratings/_search", {"size": "x"})) == (500, "embedded_exception")
+    bulk(es, "i", ONE)
+    with pytest.raises(ApiError) as caught:
+        UNKNOWN[request_](es)
+    assert caught.value.status_code in (400, 501)
+    assert caught.value.body["error"]["reason"]
+    assert (double.made("i"), double.made("new")) == (1, 0)
+
+
+UNGUESSED = "dynamic mapping of such a value, in field [a]: set [dynamic] to false or strict"
+VALUES: list[Any] = [1.5, True, {}, [], [1], "2024-01-02", "2024/01/02"]
+
+
+@pytest.mark.parametrize(
+    ("mappings", "document", "reason"),
+    [
+        *(({}, {"a": value}, UNGUESSED) for value in VALUES),
+        ({}, {"a.b": 1}, "fields below a field: [a.b]"),
+        ({"properties": {"a": {"type": "date"}}}, {"a": "2024-01-02"}, "dates as text: [2024-01-02]"),
+        ({"dynamic": False, "properties": {"a": {"type": "text"}}}, {"a.b": 1}, "fields below a field: [a.b]"),
+    ],
+)
+def test_a_document_that_it_does_not_know_is_refused(
+    double: EmbeddedElasticsearch, mappings: Any, document: Any, reason: str
+) -> None:
+    es = client(double.url)
+    es.indices.create(index="i", mappings=mappings)
+    (item,) = bulk(es, "i", lines({"index": {"_id": "1"}}, document))["items"]
+    assert (item["index"]["status"], item["index"]["error"]["type"]) == (501, "embedded_exception")
+    assert item["index"]["error"]["reason"] == f"the embedded Elasticsearch does not know {reason}"
+    assert double.made("i") == 0
+
+
+def test_a_defect_of_its_own_is_an_answer(double: EmbeddedElasticsearch, capfd: pytest.CaptureFixture[str]) -> None:
+    es = client(double.url)
+    assert refusal(lambda: es.indices.create(index="i", mappings=[])) == (500, "embedded_exception")  # type: ignore[arg-type]
     assert "TypeError" in capfd.readouterr().err
 
 
