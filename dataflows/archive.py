@@ -23,8 +23,8 @@ from records.enriched import EnrichedRating
 from settings import Archive
 from sinks.s3 import Format, Layout, Rejection, Rolling, S3Sink
 from sinks.s3.errors import Verdict, classify, code, describe, status
-from sinks.s3.jsonl import JsonLines
-from sinks.s3.parquet import Parquet
+from sinks.s3.formats.jsonl import JsonLines
+from sinks.s3.formats.parquet import Parquet
 from sources.kafka_topics import StartupError
 
 log = logging.getLogger(__name__)

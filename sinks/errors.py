@@ -1,0 +1,34 @@
+"""Errors of sinks. The message of each is one line that says what to do."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class SinkError(RuntimeError):
+    """A destination did not take something. Raised to Bytewax, it stops the flow, and the epoch is read again."""
+
+    retryable = True
+    """Whether the same request, or the same job after a restart, may succeed without anybody's help."""
+
+
+class Refused(SinkError):
+    """The destination refuses, and will refuse again until somebody acts."""
+
+    retryable = False
+
+
+@contextmanager
+def logged(log: logging.Logger) -> Iterator[None]:
+    """Log the error that leaves a method: a cluster of Bytewax processes ends without its text.
+
+    A context manager and a decorator. A ``SinkError`` is one line; any other error has its traceback, too.
+    """
+    try:
+        yield
+    except SinkError as error:
+        log.error("%s", " ".join(str(error).split()))
+        raise
+    except Exception as error:
+        log.exception("%s: %s", type(error).__name__, " ".join(str(error).split()))
+        raise
