@@ -64,13 +64,13 @@ class Backlog:
             destination, most, gauge, stopping, clock
         )  # fmt: skip
         self._changed = Condition()
-        self._bytes = 0
+        self.bytes = 0
         self.failure: Exception | None = None
 
     def hold(self, size: int) -> None:
         """Count bytes that wait from now on, or, if negative, that wait no longer."""
         with self._changed:
-            self._bytes += size
+            self.bytes += size
             self._gauge.inc(size)
             self._changed.notify_all()
 
@@ -87,7 +87,7 @@ class Backlog:
 
     def wait_for_room(self) -> None:
         """Return when less than the most waits, or the flow is to stop; raise a failure."""
-        self.wait(lambda: self._bytes < self._most or self._stopping())
+        self.wait(lambda: self.bytes < self._most or self._stopping())
 
     def wait(self, done: Callable[[], bool], seconds: float = inf) -> bool:
         """Return whether it is ``done``, at the latest after so many seconds; raise a failure."""
@@ -96,6 +96,6 @@ class Backlog:
             while self.failure is None and not done() and self._clock() < until:
                 self._changed.wait(0.2)
                 if report():
-                    log.warning("%d bytes wait for %s: the flow is held back", self._bytes, self._destination)
+                    log.warning("%d bytes wait for %s: the flow is held back", self.bytes, self._destination)
         self.check()
         return done()

@@ -26,9 +26,7 @@ def logged(log: logging.Logger) -> Iterator[None]:
     """
     try:
         yield
-    except SinkError as error:
-        log.error("%s", " ".join(str(error).split()))
-        raise
     except Exception as error:
-        log.exception("%s: %s", type(error).__name__, " ".join(str(error).split()))
+        message = " ".join(str(error).split())
+        log.error("%s: %s", type(error).__name__, message, exc_info=not isinstance(error, SinkError))
         raise

@@ -4,16 +4,18 @@ import gzip
 import io
 import json
 from random import Random
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sinks.s3 import Format, objects
-from sinks.s3.jsonl import JsonLines
-from sinks.s3.parquet import Parquet
+from sinks.s3 import Format
+from sinks.s3 import object as objects
+from sinks.s3.formats.jsonl import JsonLines
+from sinks.s3.formats.parquet import Parquet
+from sinks.s3.state import LaneState, Life, ObjectState
+from sinks.state import decode
 from tests.sinks.fake_s3 import FakeS3
 
 HOUR = 3_600_000
@@ -58,9 +60,6 @@ def numbers(s3: FakeS3) -> list[int]:
     return sorted(number for key, body in s3.objects.items() for number in read(key, body))
 
 
-def content_of(saved: Any) -> int:
-    """Bytes in a state."""
-    if isinstance(saved, bytes):
-        return len(saved)
-    values = saved.values() if isinstance(saved, dict) else saved if isinstance(saved, list | tuple) else ()
-    return sum(map(content_of, values))
+def objects_in(state: bytes, *lives: Life) -> list[ObjectState]:
+    """The objects of a lane's state, or those in some states of their life."""
+    return [one for one in decode(LaneState, state).objects if not lives or one.life in lives]

@@ -1,6 +1,5 @@
 """The lanes of the S3 sink in a model of Bytewax's rules: epochs, snapshots, kills, other numbers of workers."""
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
@@ -11,10 +10,10 @@ from botocore.exceptions import ConnectionClosedError
 
 from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.gather import Home
+from sinks import background
 from sinks.s3 import Layout, Rolling, S3Sink
-from sinks.s3 import requests as requests_module
 from tests.sinks.fake_s3 import FakeS3
-from tests.sinks.s3_rows import FORMATS, numbers, row, small
+from tests.sinks.s3_rows import FORMATS, numbers, objects_in, row, small
 from tests.sinks.test_s3 import Clock
 
 
@@ -49,7 +48,7 @@ class Run:
         parts = sink.list_parts()
         assert store.keys() <= set(parts), "Bytewax refuses a store with partitions that are not listed"
         for name, state in store.items():
-            self._build(name, pickle.loads(state))
+            self._build(name, state)
         self._parts = parts
 
     def _build(self, name: str, state: Any) -> Any:
@@ -77,13 +76,13 @@ class Run:
         for name in sorted(awoken):  # the others give no snapshot
             if next(kill):
                 raise Killed
-            states[name] = pickle.dumps(self._lanes[name].snapshot())
+            states[name] = self._lanes[name].snapshot()
         if next(kill):
             raise Killed
         self._store.update(states)
 
     def open_lanes(self) -> int:
-        return sum(bool(lane.snapshot()["open"]) for lane in self._lanes.values())
+        return sum(bool(objects_in(lane.snapshot())) for lane in self._lanes.values())
 
     def end(self) -> None:
         self._connection.cut = True
@@ -118,7 +117,7 @@ def test_each_row_is_in_one_object_through_kills_and_other_numbers_of_workers(
     seed: int, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small(monkeypatch)
-    monkeypatch.setattr(requests_module, "_LONGEST_REST", 0.01)
+    monkeypatch.setattr(background, "_LONGEST_REST", 0.01)
     chance, s3, clock = Random(seed), FakeS3(equal_parts=True), Clock()
     layout = Layout("{prefix}/hr={hour}/{lane}-{sequence}.{ext}", prefix="", extension=form, time=lambda one: one.time)
     rolling = Rolling(bytes=6_000, rows=200, seconds=20, open_objects=2)
@@ -142,7 +141,7 @@ def test_each_row_is_in_one_object_through_kills_and_other_numbers_of_workers(
     for _ in range(1_000):
         clock.now += 20
         run.epoch([], list(range(16)), alive())
-        if not any(pickle.loads(state)[kind] for state in store.values() for kind in ("open", "closing", "sealed")):
+        if not any(map(objects_in, store.values())):
             break
     run.end()
     assert numbers(s3) == list(range(durable))
