@@ -8,14 +8,12 @@ from operator import attrgetter
 from typing import Any
 
 import boto3
-import bytewax.operators as op
 import pyarrow as pa
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from bytewax.dataflow import Stream
 
 from dataflows import letters, runtime
-from operators.batch import Batch, group_index
+from operators.batch import group_index
 from operators.each import Batches
 from operators.gather import gather
 from records.dead_letter import Refused
@@ -46,11 +44,9 @@ SCHEMA = pa.schema([pa.field(name, _type(name)) for name in EnrichedRating.__str
 FORMATS: dict[str, Format] = {"parquet": Parquet(SCHEMA), "jsonl": JsonLines()}
 
 
-def rows(
-    enriched: Batches[EnrichedRating], ticks: Stream[tuple[str, Batch[Any]]]
-) -> Stream[tuple[str, Batch[EnrichedRating]]]:
-    """What goes to S3. The ratings of a worker go to one lane: each has open objects of its own."""
-    return op.merge("archive_ticks", gather("archive_lane", enriched), ticks)
+def rows(enriched: Batches[EnrichedRating]) -> Batches[EnrichedRating]:
+    """The ratings for S3. Those of a worker go to one lane: each lane has open objects of its own."""
+    return gather("archive_lane", enriched)
 
 
 def connect(settings: Archive, bury: Callable[[list[Refused]], None]) -> S3Sink | None:
