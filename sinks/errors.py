@@ -19,8 +19,8 @@ class Refused(SinkError):
 
 
 @contextmanager
-def logged(log: logging.Logger) -> Iterator[None]:
-    """Log the error that leaves a method: a cluster of Bytewax processes ends without its text.
+def logged(logger: str) -> Iterator[None]:
+    """Log the error that leaves a method, since a cluster of Bytewax processes ends without its text.
 
     A context manager and a decorator. A ``SinkError`` is one line; any other error has its traceback, too.
     """
@@ -28,5 +28,6 @@ def logged(log: logging.Logger) -> Iterator[None]:
         yield
     except Exception as error:
         message = " ".join(str(error).split())
-        log.error("%s: %s", type(error).__name__, message, exc_info=not isinstance(error, SinkError))
+        traceback = not isinstance(error, SinkError)
+        logging.getLogger(logger).error("%s: %s", type(error).__name__, message, exc_info=traceback)
         raise

@@ -1,6 +1,5 @@
 """A lane: the documents that one partition of the sink was given and that Elasticsearch has not answered."""
 
-import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -19,8 +18,6 @@ from .state import LaneState
 if TYPE_CHECKING:
     from .sink import ElasticsearchSink
 
-log = logging.getLogger(__name__)
-
 _ANSWER_SECONDS = 120.0
 
 
@@ -36,7 +33,7 @@ class Lane(StatefulSinkPartition[Iterable[Document], bytes]):
             senders.enqueue(lane, chunk)
 
     @override
-    @logged(log)
+    @logged(__name__)
     def write_batch(self, values: list[Iterable[Document]]) -> None:
         made, rejected = operations([*chain.from_iterable(values)], self._sink.op_type)
         self._rejected += rejected
@@ -47,7 +44,7 @@ class Lane(StatefulSinkPartition[Iterable[Document], bytes]):
                 self._chunks.append(chunk)
 
     @override
-    @logged(log)
+    @logged(__name__)
     def snapshot(self) -> bytes:
         self._senders.backlog.check()
         if not self._sink.keep_unanswered and not self._senders.wait_for(self._chunks, _ANSWER_SECONDS):

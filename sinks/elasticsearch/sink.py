@@ -1,6 +1,5 @@
 """The sink: what Bytewax calls."""
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,8 +14,6 @@ from .client import Cluster, Template
 from .lane import Lane
 from .senders import Senders, Sending
 from .state import LaneState
-
-log = logging.getLogger(__name__)
 
 
 class Limit(Protocol):
@@ -54,7 +51,7 @@ class ElasticsearchSink(LanedSink[Iterable[Document], bytes]):
     _senders: Shared[Senders] = field(default_factory=Shared, repr=False)
 
     @override
-    @logged(log)
+    @logged(__name__)
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> Lane:
         chunks = decode(LaneState, resume_state).chunks if resume_state is not None else ()
         senders = self._senders.open(lambda: Senders(self.cluster, self.templates, self.sending, self.stopping))

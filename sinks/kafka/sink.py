@@ -1,6 +1,5 @@
 """A Kafka topic as a Bytewax output."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +13,6 @@ from ..state import decode, encode
 from .messages import Identity, KafkaRecord, Rejected
 from .producer import KafkaWriter
 from .state import LaneState
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class KafkaSink(LanedSink[Iterable[KafkaRecord], bytes | None]):
     """For each lane of this process: whether a snapshot has the topic's ends."""
 
     @override
-    @logged(log)
+    @logged(__name__)
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> "_Lane":
         writer = KafkaWriter(self.topic, self.config, self.rejected, self.identity)
         self._baselines[for_part] = resume_state is not None and writer.restore(decode(LaneState, resume_state))
@@ -65,13 +62,13 @@ class _Lane(StatefulSinkPartition[Iterable[KafkaRecord], bytes | None]):
         self._name, self._writer, self._baselines = name, writer, baselines
 
     @override
-    @logged(log)
+    @logged(__name__)
     def write_batch(self, values: list[Iterable[KafkaRecord]]) -> None:
         for messages in values:
             self._writer.write(messages)
 
     @override
-    @logged(log)
+    @logged(__name__)
     def snapshot(self) -> bytes | None:
         self._writer.settle()
         state = self._writer.state()

@@ -65,7 +65,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
             self._resume(state)
 
     @override
-    @logged(log)
+    @logged(__name__)
     def write_batch(self, values: list[Sequence[Any]]) -> None:
         self._uploads.backlog.wait_for_room()
         for place, records in self._split([*chain.from_iterable(values)]):
@@ -74,7 +74,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
             self._write(place, records)
 
     @override
-    @logged(log)
+    @logged(__name__)
     def snapshot(self) -> bytes:
         self._snapshot += 1
         self._uploads.backlog.check()

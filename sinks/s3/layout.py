@@ -75,14 +75,14 @@ class Layout:
         """
         hours = self._hours(records)
         if not self._values and len(set(hours)) == 1:  # as nearly always
-            return {(hours[0],): records}
+            return {(_whole(hours[0]),): records}
         alike = defaultdict[tuple[Any, ...], list[Any]](list)
         values = zip(hours, *(map(value_of, records) for value_of in self._values), strict=True)
         for value, record in zip(values, records, strict=True):
             alike[value].append(record)
         places = defaultdict[Place, list[Any]](list)
         for (hour, *fields), members in alike.items():  # escaped once for all that are alike
-            place: Place = (hour, *map(_escape, fields))
+            place: Place = (_whole(hour), *map(_escape, fields))
             places[place] += members
         return places
 
@@ -109,6 +109,11 @@ class Layout:
         if all(0 <= hour <= _LAST // _HOUR for hour in set(hours)):
             return hours
         return [*map(hour_of, map(self._time, records))]
+
+
+def _whole(hour: float | None) -> int | None:
+    """The hour as an int, even if the record's time is a float."""
+    return None if hour is None else int(hour)
 
 
 def _escape(value: object) -> str:

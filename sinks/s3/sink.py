@@ -1,6 +1,5 @@
 """The sink: what Bytewax calls, and what the lanes of a process share."""
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +19,6 @@ from .poison import Rejection
 from .requests import Requests
 from .state import LaneState
 from .uploads import Uploads, buffered
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class S3Sink(LanedSink[Sequence[Any], bytes]):
     _threads: "Shared[_Threads]" = field(default_factory=Shared, repr=False)
 
     @override
-    @logged(log)
+    @logged(__name__)
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> Lane:
         state = decode(LaneState, resume_state) if resume_state is not None else None
         threads = self._threads.open(lambda: _Threads(self))

@@ -1,6 +1,5 @@
 """The threads that ask S3 for all uploads of a process."""
 
-import logging
 from concurrent.futures import Executor
 
 from prometheus_client import Counter, Gauge
@@ -8,8 +7,6 @@ from prometheus_client import Counter, Gauge
 from ..background import Backlog
 from .requests import Gone, Requests
 from .upload import Complete, Request, Send, Tidy, Upload
-
-log = logging.getLogger(__name__)
 
 _objects = Counter("s3_objects", "Objects completed")
 _bytes = Counter("s3_bytes", "Bytes of completed objects")

@@ -12,6 +12,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSource, run_main
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from embedded.kafka import EmbeddedKafka
 from sinks.kafka import DeliveryError, KafkaRecord, KafkaSink, Key, check
 from tests.servers.kafka import Kafka
 
@@ -24,7 +25,7 @@ def run(sink: KafkaSink, batches: Batches) -> None:
     run_main(flow)
 
 
-def read(kafka: Kafka, topic: str) -> list[tuple[bytes | None, bytes | None]]:
+def read(kafka: Kafka | EmbeddedKafka, topic: str) -> list[tuple[bytes | None, bytes | None]]:
     """All messages of a topic, by partition and offset; those of aborted transactions, too."""
     consumer = Consumer(
         {
