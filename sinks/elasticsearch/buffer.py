@@ -28,14 +28,17 @@ class Chunk:
         """Operations that Elasticsearch will never take, once answered."""
         self.born = time.monotonic()
         operations = _unpack(packed) if packed else []
+        self._counted = 0
+        """Bytes of memory at the last ``recount``."""
         self.documents = len(operations)
         self.bytes = sum(map(len, operations))
         """Size in a bulk request."""
 
-    @property
-    def held(self) -> int:
-        """Bytes of memory: compressed, unless it is new or on its way."""
-        return (self.bytes if self._operations else 0) + len(self._packed or b"")
+    def recount(self) -> int:
+        """The change since the last call in the memory that it takes: compressed, unless it is new or on its way."""
+        held = 0 if self.answered else (self.bytes if self._operations else 0) + len(self._packed or b"")
+        change, self._counted = held - self._counted, held
+        return change
 
     def add(self, operations: Sequence[bytes]) -> None:
         """Add operations."""

@@ -88,16 +88,15 @@ class Senders:
                 return chunk
             before = last.bytes
             last.add(operations)
-            self._grow(lane, last.bytes - before, len(operations))
+            self._grow(lane, last, last.bytes - before, len(operations))
             return last
 
     def keep(self, chunk: Chunk) -> bytes:
         """A chunk for a snapshot. Unless it is on its way, it is from now on kept in this form alone."""
         packed = chunk.pack()
         with self._lock:
-            before = chunk.held
             chunk.shrink()
-            self.backlog.hold(chunk.held - before)
+            self.backlog.hold(chunk.recount())
         return packed
 
     def wait_for(self, chunks: Iterable[Chunk], seconds: float) -> bool:
@@ -116,14 +115,13 @@ class Senders:
 
     def _append(self, lane: int, chunk: Chunk) -> None:
         self._queues[lane % len(self._queues)].append(chunk)
-        self._grow(lane, chunk.bytes, chunk.documents)
-        self.backlog.hold(chunk.held - chunk.bytes)
+        self._grow(lane, chunk, chunk.bytes, chunk.documents)
 
-    def _grow(self, lane: int, size: int, documents: int) -> None:
+    def _grow(self, lane: int, chunk: Chunk, size: int, documents: int) -> None:
         queue = self._queues[lane % len(self._queues)]
         due = queue.bytes == 0 or queue.bytes + size >= self._sending.bulk_bytes
         queue.bytes += size
-        self.backlog.hold(size)
+        self.backlog.hold(chunk.recount())
         _buffered_documents.inc(documents)
         if due:
             self._work.notify_all()
@@ -140,7 +138,7 @@ class Senders:
                     queue.remove(chunks)
                     for chunk in chunks:
                         chunk.answered = True
-                        self.backlog.hold(-chunk.held)
+                        self.backlog.hold(chunk.recount())
                         _buffered_documents.dec(chunk.documents)
         except Refused as error:
             self.backlog.fail(Refused(f"Elasticsearch refuses documents: {error}"))
@@ -193,9 +191,8 @@ class Senders:
 
     def _take(self, chunk: Chunk) -> list[bytes]:
         with self._lock:
-            before = chunk.held
             operations = chunk.take()
-            self.backlog.hold(chunk.held - before)
+            self.backlog.hold(chunk.recount())
             return operations
 
     def _prepare(self, client: Elasticsearch) -> str | None:
