@@ -141,7 +141,9 @@ class SinkContract:
             if epoch % 3 == 2:
                 job.snapshot(durable=False)
             job.kill()
-        Job(destination, store).finish(range(durable))
+        job = Job(destination, store)
+        job.write(range(durable, durable + size))
+        job.finish(range(durable + size))
 
     def test_a_broken_destination_holds_the_flow_back_and_costs_no_record(self, destination: Destination) -> None:
         store: dict[str, Any] = {}

@@ -44,7 +44,7 @@ class KafkaDestination(Destination):
             "client.id": f"contract-{next(_processes)}",  # a producer of its own
             "linger.ms": 1,
             "log_level": 0,
-            "message.timeout.ms": 4000,
+            "message.timeout.ms": 2000,
             "queue.buffering.max.messages": 100,
             "reconnect.backoff.max.ms": 100,
         }
@@ -225,9 +225,8 @@ class S3Destination(Destination):
 class TestS3(SinkContract):
     @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.s3)])
     def destination(self, request: pytest.FixtureRequest, topics: Callable[[str], str]) -> Iterator[S3Destination]:
-        form = FORMATS["parquet"]
         if request.param == "real":
-            yield S3Destination(request.getfixturevalue("s3"), topics("bucket"), form)
+            yield S3Destination(request.getfixturevalue("s3"), topics("bucket"), FORMATS["parquet"])
         else:
             with EmbeddedS3() as server:
-                yield S3Destination(server, topics("bucket"), form)
+                yield S3Destination(server, topics("bucket"), FORMATS["jsonl"])

@@ -85,20 +85,6 @@ def test_documents_are_indexed_under_their_template(client: Client, sink: Elasti
     assert mapping["properties"] == MAPPING["properties"]
 
 
-def test_a_document_that_the_mapping_refuses_is_rejected_alone(
-    client: Client, sink: ElasticsearchSink, index: str, rejects: Rejects
-) -> None:
-    lane = sink.build_part("step", "0000", None)
-    bad = Document(index, "bad", b'{"number":1000}')
-    lane.write_batch([[*documents(index, range(10)), bad, *documents(index, range(10, 20))]])
-    assert unanswered(lane) == ()
-    lane.close()
-    assert contents(client, index) == expected(range(20))
-    (rejected,) = rejects.seen
-    assert rejected[:4] == (index, "bad", b'{"number":1000}', "document_parsing_exception")
-    assert "out of range" in rejected.reason
-
-
 def test_the_last_of_one_id_wins(client: Client, sink: ElasticsearchSink, index: str) -> None:
     sink = replace(sink, sending=replace(QUICK, concurrency=4, bulk_bytes=500))
     lanes = [sink.build_part("step", f"{lane:04d}", None) for lane in range(4)]

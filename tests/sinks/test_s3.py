@@ -168,30 +168,6 @@ def test_large_objects_go_up_in_parts(server: Any, bucket: str, sink: S3Sink) ->
     assert uploads(server, bucket) == []
 
 
-def test_a_crash_at_every_snapshot_neither_loses_nor_doubles(server: Any, bucket: str, sink: S3Sink) -> None:
-    """Each run takes two batches more than its last snapshot knows, and dies: the next one is given them again."""
-    batches = [noise(range(at, at + 1500)) for at in range(0, 30_000, 1500)]
-    sink = replace(sink, rolling=Rolling(bytes=11 << 20, rows=7000))
-    state: Any = None
-    for at, batch in enumerate(batches):
-        lane = replace(sink).build_part("step", "0000", state)
-        lane.write_batch([batch])
-        state = lane.snapshot()
-        for later in batches[at + 1 : at + 3]:
-            lane.write_batch([later])
-            if at % 3 == 0:
-                lane.snapshot()  # one that does not become durable: it is not resumed from ...
-                break  # ... and so nothing more may be shown by it
-        lane.close()
-    lane = replace(sink).build_part("step", "0000", state)
-    clock: Any = sink.clock
-    clock.now += 300
-    settle(lane)
-    lane.close()
-    assert contents(server, bucket) == plain([row for batch in batches for row in batch])
-    assert uploads(server, bucket) == []
-
-
 def test_completing_again_after_a_crash_is_no_fault(server: Any, bucket: str, sink: S3Sink) -> None:
     lane = replace(sink, rolling=Rolling(rows=12_000)).build_part("step", "0000", None)
     for at in range(0, 12_000, 2000):
