@@ -50,7 +50,7 @@ class _Lane(StatefulSinkPartition[Iterable[Any], bytes]):
     def __init__(self, sink: JsonLinesFolder, name: str, length: int) -> None:
         self._reject = sink.reject
         self._file = (sink.folder / f"{name}.jsonl").open("ab", buffering=0)
-        self._file.truncate(length)  # the records after the snapshot come again
+        self._file.seek(self._file.truncate(length))  # the records after the snapshot come again
 
     @logged(__name__)
     def write_batch(self, values: list[Iterable[Any]]) -> None:

@@ -178,9 +178,13 @@ class Upload:
         return self.stage in {Stage.COMPLETE, Stage.TIDYING, Stage.DONE}
 
     def recount(self) -> int:
-        """The change since the last call in the bytes that may be sent and that S3 has not taken."""
+        """The change since the last call in the bytes that may be sent and that S3 has not taken.
+
+        Bytes that wait for a snapshot are none of them: the flow must not be held back from that snapshot.
+        """
         with self._lock:
-            waiting = sum(part.size for part in self._parts if isinstance(part, Here)) if self._may else 0
+            may = self._may is May.COMPLETE if self._is_whole() else bool(self._may)
+            waiting = sum(part.size for part in self._parts if isinstance(part, Here)) if may else 0
             change, self._counted = waiting - self._counted, waiting
             return change
 
@@ -248,7 +252,7 @@ class Upload:
         elif self.stage is Stage.COMPLETE:
             self._move(Stage.TIDYING)
             yield Tidy()
-        elif self.stage is Stage.NEW and self.sealed and len(self._parts) == 1:
+        elif self._is_whole():
             if self._may is May.COMPLETE:
                 (whole,) = self._parts
                 assert isinstance(whole, Here)  # noqa: S101  # `_looked` sees to it
@@ -267,8 +271,13 @@ class Upload:
                 self._move(Stage.COMPLETING)
                 yield Complete(self.id, etags)
 
+    def _is_whole(self) -> bool:
+        """Whether it goes up in one request."""
+        return self.stage is Stage.NEW and self.sealed and len(self._parts) == 1
+
     def _looked(self, answer: Answer) -> None:
-        if self.sealed and answer == sum(part.size for part in self._parts):
+        if self.sealed and answer == self.size:
+            self._parts = [Stored(self.size, "")]
             self._move(Stage.COMPLETE)
         elif self.id is not None:
             self._move(Stage.OPEN)

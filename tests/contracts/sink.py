@@ -1,12 +1,14 @@
 """The behaviour that sinks/README.md promises of every sink. The tests of a sink run it on a ``Destination``."""
 
 import logging
+import math
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from random import Random
 from typing import Any
 
 import msgspec
@@ -63,34 +65,55 @@ class Destination(ABC):
     def killed(self, lanes: dict[str, Any]) -> None:  # noqa: B027  # most need nothing
         """A process is dead: whatever it has sent arrives now or never."""
 
-    def time_passes(self) -> None:  # noqa: B027  # most need nothing
-        """So much that what is open by age is closed."""
+    def time_passes(self, seconds: float) -> None:  # noqa: B027  # most have no clock
+        """Move the sink's clock."""
+
+    def leftovers(self) -> list[Any]:
+        """Unfinished pieces that no reader sees."""
+        return []
+
+
+class Killed(Exception):
+    """A job is dead."""
 
 
 class Job:
     """Processes with a sink, in a model of Bytewax's rules: epochs, and snapshots that are durable or not."""
 
-    def __init__(self, destination: Destination, store: dict[str, Any], processes: int = 1) -> None:
-        self._destination, self._store = destination, store
+    def __init__(
+        self, destination: Destination, store: dict[str, Any], processes: int = 1, calls: float = math.inf
+    ) -> None:
+        """Resume from the store; raise ``Killed`` in place of the call after so many."""
+        self._destination, self._store, self._calls = destination, store, calls
         self._sinks = [destination.sink() for _ in range(processes)]
         assert store.keys() <= set(self._sinks[0].list_parts()), "Bytewax refuses such a store"
         self._lanes = {
             name: self._sinks[at % processes].build_part("step", name, store.get(name)) for at, name in enumerate(LANES)
         }
 
-    def write(self, numbers: Iterable[int], records: Iterable[Any] = ()) -> None:
-        """Give every lane an item: its records, or a tick."""
-        batches: dict[str, list[Any]] = {name: [] for name in LANES}
-        for number in numbers:
-            batches[LANES[number % self._destination.busy_lanes]].append(self._destination.record(number))
-        batches[LANES[0]] += records
-        for name, batch in batches.items():
-            self._lanes[name].write_batch([batch])
+    def _alive(self) -> None:
+        self._calls -= 1
+        if self._calls < 0:
+            raise Killed
 
-    def snapshot(self, *, durable: bool = True) -> dict[str, Any]:
-        states = {name: lane.snapshot() for name, lane in self._lanes.items()}
-        if durable:
-            self._store.update(states)
+    def epoch(
+        self, numbers: Iterable[int] = (), records: Iterable[Any] = (), ticks: Iterable[str] = LANES
+    ) -> dict[str, Any]:
+        """Give lanes records and ticks, and take snapshots of these lanes; once all are taken, they are durable."""
+        batches: dict[str, list[Any]] = {name: [] for name in ticks}
+        for number in numbers:
+            lane = LANES[number % self._destination.busy_lanes]
+            batches.setdefault(lane, []).append(self._destination.record(number))
+        batches.setdefault(LANES[0], []).extend(records)
+        for name, batch in batches.items():
+            self._alive()
+            self._lanes[name].write_batch([batch])
+        states = {}
+        for name in batches:
+            self._alive()
+            states[name] = self._lanes[name].snapshot()
+        self._alive()
+        self._store.update(states)
         return states
 
     def kill(self) -> None:
@@ -101,18 +124,17 @@ class Job:
 
     def finish(self, expected: Iterable[int]) -> None:
         """Tick until a reader sees just these records; then stop."""
-        wanted = Counter(expected)
-        self.write([])
-        self._destination.time_passes()
-        deadline = time.monotonic() + 60
+        wanted, deadline = Counter(expected), time.monotonic() + 60
+        self._destination.time_passes(300)
         while (seen := Counter(self._destination.written())) != wanted:
             assert not seen - wanted, f"written twice, or not wanted: {sorted(seen - wanted)[:9]}"
             assert time.monotonic() < deadline, f"lost: {sorted(wanted - seen)[:9]}"
-            self.write([])
-            self.snapshot()
+            self.epoch()
             time.sleep(0.05)
-        self.write([])
-        self.snapshot()
+        while self._destination.leftovers():
+            assert time.monotonic() < deadline
+            self.epoch()
+        self.epoch()
         self.kill()
         assert Counter(self._destination.written()) == wanted
 
@@ -125,87 +147,78 @@ def value(names: Iterable[str]) -> float:
 class SinkContract:
     """The table. A subclass has a fixture ``destination``."""
 
-    def test_each_record_is_written_once_whatever_is_killed(self, destination: Destination) -> None:
-        """Kill the job after every snapshot, in three ways, and change the number of processes with each."""
-        store: dict[str, Any] = {}
-        durable, size = 0, destination.batch
-        for epoch in range(EPOCHS):
-            job = Job(destination, store, processes=1 + epoch % 3)
-            job.write([])
-            job.snapshot()  # no source reads before this one is durable
-            job.write(range(durable, durable + size))
-            job.snapshot()
-            durable += size
-            if epoch % 3:
-                job.write(range(durable, durable + size))  # and is killed in the middle of the epoch
-            if epoch % 3 == 2:
-                job.snapshot(durable=False)
+    @pytest.mark.parametrize("seed", range(2))
+    def test_each_record_is_written_once_whatever_is_killed(self, destination: Destination, seed: int) -> None:
+        """Kill the job before any of its calls, and change the number of processes with each."""
+        chance, store = Random(seed), dict[str, Any]()
+        durable = kills = 0
+        while durable < EPOCHS * destination.batch:
+            job = Job(destination, store, processes=chance.randrange(1, 4), calls=chance.randrange(50))
+            with suppress(Killed):
+                job.epoch()  # no source reads before this one is durable
+                while durable < EPOCHS * destination.batch:
+                    until = durable + chance.choice([0, 1, destination.batch // 7, destination.batch])
+                    until = min(until, EPOCHS * destination.batch)
+                    job.epoch(range(durable, until), ticks=chance.sample(LANES, chance.randrange(5)))
+                    durable = until
+                    destination.time_passes(chance.choice([0, 1, 9]))
+                kills -= 1
+            kills += 1
             job.kill()
-        job = Job(destination, store)
-        job.write(range(durable, durable + size))
-        job.finish(range(durable + size))
+        Job(destination, store).finish(range(durable))
+        assert kills
 
     def test_a_broken_destination_holds_the_flow_back_and_costs_no_record(self, destination: Destination) -> None:
-        store: dict[str, Any] = {}
-        epochs, failures = list[int](), list[Exception]()
+        """Or the epoch fails, and is read again."""
+        store, epochs, size = dict[str, Any](), list[int](), destination.batch
         job = Job(destination, store)
-        job.write([])
-        job.snapshot()
+        job.epoch()
 
         def write_all() -> None:
-            try:
+            with suppress(Exception):
                 for epoch in range(EPOCHS):
-                    job.write(range(epoch * destination.batch, (epoch + 1) * destination.batch))
-                    job.snapshot()
+                    job.epoch(range(epoch * size, (epoch + 1) * size))
                     epochs.append(epoch)
-            except Exception as error:
-                failures.append(error)
 
         destination.breaks()
         flow = threading.Thread(target=write_all)
         flow.start()
         flow.join(1.5)
-        taken = len(epochs)
+        assert len(epochs) < EPOCHS, "it takes records without a bound"
         destination.mends()
         flow.join(60)
         assert not flow.is_alive()
-        assert taken < EPOCHS, "it takes records without a bound"
-        if failures:  # which is as good: the epoch is read again
+        if len(epochs) < EPOCHS:
             job.kill()
             job = Job(destination, store)
-            job.write(range(len(epochs) * destination.batch, EPOCHS * destination.batch))
-        job.finish(range(EPOCHS * destination.batch))
+            job.epoch(range(len(epochs) * size, EPOCHS * size))
+        job.finish(range(EPOCHS * size))
 
     def test_a_job_stops_though_the_destination_is_broken(self, destination: Destination) -> None:
         """With all its records in the last snapshot, or with an error, after which they are read again."""
-        store: dict[str, Any] = {}
-        job, durable = Job(destination, store), 0
-        job.write([])
-        job.snapshot()
+        store, durable, total = dict[str, Any](), 0, EPOCHS * destination.batch
+        job = Job(destination, store)
+        job.epoch()
         destination.breaks()
         destination.stopping.set()
         began = time.monotonic()
         with suppress(Exception):
-            job.write(range(EPOCHS * destination.batch))
-            job.snapshot()
-            durable = EPOCHS * destination.batch
+            job.epoch(range(total))
+            durable = total
         assert time.monotonic() - began < 20
         job.kill()
         destination.stopping.clear()
         destination.mends()
         job = Job(destination, store)
-        job.write([])
-        job.snapshot()
-        job.write(range(durable, EPOCHS * destination.batch))
-        job.finish(range(EPOCHS * destination.batch))
+        job.epoch()
+        job.epoch(range(durable, total))
+        job.finish(range(total))
 
     def test_a_refused_record_is_rejected_alone_and_all_are_accounted_for(self, destination: Destination) -> None:
-        store: dict[str, Any] = {}
         before, waiting = value(destination.metrics), value(destination.buffered)
-        job = Job(destination, store)
-        job.write(range(1, 10), [destination.refused(0)])
-        job.snapshot()
-        job.write(range(10, 20))
+        job = Job(destination, {})
+        job.epoch(range(1, 10), [destination.refused(0)])
+        job.epoch(range(10, 20))
         job.finish(range(1, 20))
         assert destination.rejected == [0]
         assert value(destination.metrics) - before == 20
@@ -218,8 +231,7 @@ class SinkContract:
             took, states = [], []
             for _ in range(20):
                 began = time.monotonic()
-                job.write([])
-                states.append(job.snapshot())
+                states.append(job.epoch())
                 took.append(time.monotonic() - began)
             assert states[-1] == states[-5], "a state that grows"
             assert all(state is None or len(state) < 500 for state in states[-1].values())

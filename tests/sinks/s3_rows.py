@@ -57,7 +57,7 @@ def read(key: str, body: bytes) -> list[int]:
 
 def numbers(s3: FakeS3) -> list[int]:
     """Of all rows in all objects."""
-    return sorted(number for key, body in s3.objects.items() for number in read(key, body))
+    return sorted(number for key, body in list(s3.objects.items()) for number in read(key, body))
 
 
 def objects_in(state: bytes, *lives: Life) -> list[ObjectState]:
