@@ -191,7 +191,7 @@ def _bury(letters: Letters, dead_letters: Callable[[], KafkaWriter], refused: Se
     """Write dead letters of what a destination refuses, and return when they are safe."""
     writer = dead_letters()
     writer.write(letters(refused))
-    writer.settle()
+    writer.flush()
 
 
 def _rejected(

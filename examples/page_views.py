@@ -88,7 +88,7 @@ def flow(kafka: str, elasticsearch: str, stopping: Callable[[], bool] = lambda: 
     def reject(rejected: list[Rejected]) -> None:
         writer = KafkaWriter("odd", config)
         writer.write((document.id, document.body, None) for document in rejected)
-        writer.settle()
+        writer.flush()
 
     flow = Dataflow("page_views")
     source = partial(KafkaSource, config=config, stopping=stopping)

@@ -51,7 +51,7 @@ class Lane(StatefulSinkPartition[Iterable[Document], bytes]):
             raise SinkError(f"Elasticsearch did not answer for {_ANSWER_SECONDS:.0f} s")
         answered = [chunk for chunk in self._chunks if chunk.answered]
         refused = [Rejected(*source(line), *why[1:]) for chunk in answered for line, why in chunk.rejected]
-        self._settle(sum(chunk.documents for chunk in answered) - len(refused), refused + self._rejected)
+        self._decide(sum(chunk.documents for chunk in answered) - len(refused), refused + self._rejected)
         self._rejected = []
         self._chunks = deque(chunk for chunk in self._chunks if not chunk.answered)
         return encode(LaneState(tuple(self._senders.keep(chunk) for chunk in self._chunks)))
@@ -60,7 +60,7 @@ class Lane(StatefulSinkPartition[Iterable[Document], bytes]):
     def close(self) -> None:
         self._sink.release()
 
-    def _settle(self, passed: int, rejected: list[Rejected]) -> None:
+    def _decide(self, passed: int, rejected: list[Rejected]) -> None:
         limit = self._sink.limit
         if limit and passed:
             limit.passed(passed)

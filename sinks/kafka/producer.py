@@ -71,13 +71,13 @@ class KafkaWriter:
         """
         self._written.inc(self._outlet.write_new(self._topic, messages))
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until everything written so far, by all writers of the producer, is acknowledged.
 
         Raises:
             DeliveryError: something was not.
         """
-        self._outlet.settle()
+        self._outlet.flush()
 
     def restore(self, state: LaneState) -> bool:
         """Go on from a state of an earlier run; return whether it is one of this topic."""
@@ -85,7 +85,7 @@ class KafkaWriter:
         return written is not None and written.restore(state)
 
     def state(self) -> LaneState | None:
-        """The state of a lane after ``settle``; None without an identity, or while the topic's ends are not known.
+        """The state of a lane after ``flush``; None without an identity, or while the topic's ends are not known.
 
         Raises:
             ReadBackError: the messages of an earlier run cannot be read.
@@ -101,7 +101,7 @@ class _Outlet:
         self._trouble = ""
         self._failures: list[KafkaError] = []
         self._too_large: list[tuple[str, Key, bytes, Headers]] = []
-        self._settling = threading.Lock()
+        self._flushing = threading.Lock()
         self.rejected: dict[str, Rejected] = {}
         self.written: dict[str, Written] = {}
         self._config = config
@@ -151,20 +151,20 @@ class _Outlet:
         self._producer.poll(0)
         return count
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until everything written so far is acknowledged.
 
         Raises:
             DeliveryError: something was not.
         """
-        with self._settling:
-            self._flush()
+        with self._flushing:
+            self._flush_once()
             too_large, self._too_large = self._too_large, []
             if too_large:
                 self._write_apart(too_large)
-                self._flush()
+                self._flush_once()
 
-    def _flush(self) -> None:
+    def _flush_once(self) -> None:
         left = self._producer.flush(self._deadline)
         failures, self._failures = self._failures, []
         if left or failures:
@@ -180,7 +180,7 @@ class _Outlet:
         """
         for topic, key, value, headers in messages:
             self.write(topic, [(key, value, headers)])
-        self._flush()
+        self._flush_once()
         refused, self._too_large = self._too_large, []
         if not refused:
             return

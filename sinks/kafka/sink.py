@@ -70,7 +70,7 @@ class _Lane(StatefulSinkPartition[Iterable[KafkaRecord], bytes | None]):
     @override
     @logged(__name__)
     def snapshot(self) -> bytes | None:
-        self._writer.settle()
+        self._writer.flush()
         state = self._writer.state()
         self._baselines[self._name] = state is not None
         return None if state is None else encode(state)

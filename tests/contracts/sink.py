@@ -144,6 +144,7 @@ def value(names: Iterable[str]) -> float:
     return sum(sample.value for metric in REGISTRY.collect() for sample in metric.samples if sample.name in names)
 
 
+@pytest.mark.timeout(120)
 class SinkContract:
     """The table. A subclass has a fixture ``destination``."""
 

@@ -84,7 +84,7 @@ class KafkaDestination(Destination):
     def killed(self, lanes: dict[str, Any]) -> None:
         with suppress(DeliveryError):
             for lane in lanes.values():
-                lane._writer.settle()
+                lane._writer.flush()
 
 
 class TestKafka(SinkContract):

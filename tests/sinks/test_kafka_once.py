@@ -97,18 +97,6 @@ def test_what_is_there_is_left_out_once(kafka: Kafka, topic: str) -> None:
     assert keys(kafka, topic) == {"old": 1, "a": 2, "b": 1, "c": 1}
 
 
-def test_two_kills_in_a_row(kafka: Kafka, topic: str) -> None:
-    states = written_since(kafka, topic, "a", "b", "c", "d")
-    for come_again in (["a"], [], ["b", "c"]):
-        run = Run(kafka, topic, states.items())
-        run.write("0001", *come_again)
-        states = run.snapshot()
-    last = Run(kafka, topic, states.items())
-    last.write("0001", "d", "e")
-    last.snapshot()
-    assert keys(kafka, topic) == {"old": 1, "a": 1, "b": 1, "c": 1, "d": 1, "e": 1}
-
-
 def test_requests_that_arrive_late(kafka: Kafka, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
     states = written_since(kafka, topic, "a")
     killed = Run(kafka, topic, fresh().items())
