@@ -78,7 +78,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
     def snapshot(self) -> bytes:
         self._snapshot += 1
         self._uploads.backlog.check()
-        self._close()
+        self._seal_closing()
         self._roll_by_age()
         for known in self._objects():
             if self._durable(known):
@@ -103,7 +103,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
                 self._open[restored.place] = restored
             else:
                 log.info("%s was begun with other settings, and is closed", restored.upload.key)
-                restored.life = Life.CLOSING
+                restored.close()
                 self._closed.append(restored)
         for known in self._objects():
             self._uploads.advance(known.upload)
@@ -117,7 +117,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
         now, rolling = self._sink.clock(), self._sink.rolling
         for current in list(self._open.values()):
             if now - current.since >= rolling.seconds:
-                self._seal(current, f"it is {now - current.since:.0f} s old")
+                self._roll(current, f"it is {now - current.since:.0f} s old")
                 continue
             current.advance()
             if now - current.reported >= _REPORT_SECONDS:
@@ -157,9 +157,9 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
             if current.upload.parts > parts and self._durable(current):
                 self._uploads.advance(current.upload)
             if current.upload.rows >= rolling.rows:
-                self._seal(current, f"it has {current.upload.rows:,} rows")
+                self._roll(current, f"it has {current.upload.rows:,} rows")
             elif current.size >= rolling.bytes:
-                self._seal(current, f"it has {current.size:,} bytes")
+                self._roll(current, f"it has {current.size:,} bytes")
 
     def _key(self, place: Place) -> str:
         self._series = self._series or secrets.token_hex(4)
@@ -169,7 +169,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
         sink = self._sink
         if len(self._open) >= sink.rolling.open_objects:
             longest = next(iter(self._open.values()))
-            self._seal(longest, f"{len(self._open)} objects are open, and this one has waited longest for a row")
+            self._roll(longest, f"{len(self._open)} objects are open, and this one has waited longest for a row")
         self._next += 1
         now = sink.clock()
         upload = Upload(key, bucket=sink.bucket, content_type=sink.format.content_type)
@@ -179,14 +179,14 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
         self._open[place] = begun
         return begun
 
-    def _seal(self, current: Object, why: str) -> None:
+    def _roll(self, current: Object, why: str) -> None:
         del self._open[current.place]
         log.info("sealed %s, %s rows: %s", current.upload.key, current.upload.rows, why)
-        current.life = Life.CLOSING
+        current.close()
         self._closed.append(current)
-        self._close()
+        self._seal_closing()
 
-    def _close(self) -> None:
+    def _seal_closing(self) -> None:
         """Seal the closing objects whose last blocks are assembled."""
         closing = [known for known in self._closed if known.life is Life.CLOSING]
         for current in closing:

@@ -31,6 +31,9 @@ def part_bytes(object_bytes: int) -> int:
     return _LEAST_PART_BYTES if least <= _LEAST_PART_BYTES else -(-least >> 20) << 20
 
 
+_MOVES = {Life.OPEN: {Life.CLOSING}, Life.CLOSING: {Life.SEALED, Life.EMPTY}}
+
+
 @dataclass
 class _Group:
     """Blocks that are being assembled."""
@@ -102,14 +105,17 @@ class Object:
             self._assemble()
         self._cut()
 
-    def seal(self, *, wait: bool = False) -> None:
-        """Take no more records. Once the last block is assembled, the object is SEALED or EMPTY.
+    def close(self) -> None:
+        """Take no more records: the object is CLOSING."""
+        self._move(Life.CLOSING)
+        self._make_blocks()
+
+    def seal(self, *, wait: bool) -> None:
+        """Once the last block is assembled, the object is SEALED or EMPTY.
 
         Args:
             wait: for the assembly, at most a minute.
         """
-        self.life = Life.CLOSING
-        self._make_blocks()
         self._take(wait=wait)
         if self._blocks and not self._group:
             small = _size(self._blocks) <= _SMALL_BYTES
@@ -118,13 +124,13 @@ class Object:
         if self._group:
             return
         if not self._position:
-            self.life = Life.EMPTY
+            self._move(Life.EMPTY)
             return
         self._ready.append(self.format.close(self._memos))
         self._cut()
         self.upload.seal(b"".join(self._ready))
-        self._ready, self._memos = [], []
-        self.life, self.saved = Life.SEALED, None
+        self._ready, self._memos, self.saved = [], [], None
+        self._move(Life.SEALED)
 
     def save(self) -> ObjectState:
         """The object for a snapshot."""
@@ -171,6 +177,11 @@ class Object:
             _memos=[*saved.memos],
             _position=saved.position,
         )
+
+    def _move(self, life: Life) -> None:
+        if life not in _MOVES.get(self.life, ()):
+            raise AssertionError(f"{self.upload.key}: an object cannot go from {self.life.name} to {life.name}")
+        self.life = life
 
     @property
     def _waiting(self) -> list[bytes]:
