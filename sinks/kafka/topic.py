@@ -12,12 +12,12 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
+from ..background import Every
 from .spans import Span
 
 log = logging.getLogger(__name__)
 
 _REQUEST_SECONDS = 10.0
-_REPORT_SECONDS = 10.0
 _MESSAGES = 10_000
 
 _REFUSED = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
@@ -113,18 +113,15 @@ class Topic:
     def _read_once(self, consumer: Consumer, spans: dict[int, Span], seconds: float) -> Iterator[Message]:
         consumer.assign([Place(self.name, partition, start) for partition, start, _ in spans.values()])
         ends = {partition: end for partition, _, end in spans.values()}
-        count, began = 0, time.monotonic()
-        deadline, report = began + seconds, began + _REPORT_SECONDS
+        count, report, deadline = 0, Every(after=10), time.monotonic() + seconds
         while ends:
             polled = consumer.consume(_MESSAGES, 0.02)
-            now = time.monotonic()
             if polled:
-                deadline = now + seconds
-            elif now >= deadline:
+                deadline = time.monotonic() + seconds
+            elif time.monotonic() >= deadline:
                 raise TimeoutError(f"no message of {self.name} came for {seconds:.0f} s")
-            if now >= report:
+            if report():
                 log.info("%s: %d messages are read back so far", self.name, count)
-                report = now + _REPORT_SECONDS
             for message in polled:
                 partition, offset, error = message.partition() or 0, message.offset() or 0, message.error()
                 if error is None:

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 from random import Random
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -46,13 +47,18 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(key: str, body: bytes) -> list[int]:
     """The numbers of an object's rows; the rows are looked at."""
-    if ".parquet" in key:
-        found = pq.read_table(io.BytesIO(body)).select(SCHEMA.names).cast(SCHEMA).to_pylist()
-        rows = [Row(one["number"], round(one["time"].timestamp() * 1000), one["text"]) for one in found]
-    else:
-        rows = [Row(*[json.loads(line)[name] for name in SCHEMA.names]) for line in gzip.decompress(body).splitlines()]
+    rows = [Row(*[one[name] for name in SCHEMA.names]) for one in read_rows(key, body)]
     assert rows == [row(one.number) for one in rows]
     return [one.number for one in rows]
+
+
+def read_rows(key: str, body: bytes) -> list[dict[str, Any]]:
+    """The rows of an object."""
+    if ".parquet" not in key:
+        return [json.loads(line) for line in gzip.decompress(body).splitlines()]
+    table = pq.read_table(io.BytesIO(body))
+    assert all(table.schema.field(column.name).equals(column) for column in SCHEMA)
+    return [{**one, "time": round(one["time"].timestamp() * 1000)} for one in table.to_pylist()]
 
 
 def numbers(s3: FakeS3) -> list[int]:

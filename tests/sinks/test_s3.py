@@ -1,8 +1,5 @@
 """The S3 sink, its lanes driven by hand, on the embedded S3 and on a real one."""
 
-import gzip
-import io
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +8,6 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from embedded.s3 import EmbeddedS3
@@ -22,7 +18,7 @@ from sinks.s3.formats.parquet import Parquet
 from sinks.s3.state import Life, Stored
 from tests.servers.s3 import S3
 from tests.sinks.fake_s3 import FakeS3
-from tests.sinks.s3_rows import FORMATS, HOUR, SCHEMA, Row, objects_in
+from tests.sinks.s3_rows import FORMATS, HOUR, SCHEMA, Row, objects_in, read_rows
 
 
 class Clock:
@@ -78,16 +74,8 @@ def objects(server: EmbeddedS3 | S3, bucket: str) -> dict[str, list[dict[str, An
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for item in page.get("Contents", []):
             body = client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-            found[item["Key"]] = read(item["Key"], body)
+            found[item["Key"]] = read_rows(item["Key"], body)
     return found
-
-
-def read(key: str, body: bytes) -> list[dict[str, Any]]:
-    if key.endswith(".parquet"):
-        table = pq.read_table(io.BytesIO(body))
-        assert table.schema.equals(SCHEMA)
-        return [{**row, "time": int(row["time"].timestamp() * 1000)} for row in table.to_pylist()]
-    return [json.loads(line) for line in gzip.decompress(body).splitlines()]
 
 
 def plain(records: list[Row]) -> list[dict[str, Any]]:
