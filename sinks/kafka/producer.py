@@ -94,13 +94,43 @@ class KafkaWriter:
         return written.state() if written is not None else None
 
 
+class _Reports:
+    """librdkafka's reports about messages.
+
+    Apart from the producer, which would otherwise be in a cycle. A cycle is collected in any thread, and librdkafka
+    aborts the process when a client is destroyed in its own (confluent-kafka-python, pull request 2131).
+    """
+
+    def __init__(self) -> None:
+        self.trouble = ""
+        self.failures: list[KafkaError] = []
+        self._too_large: list[tuple[str, Key, bytes, Headers]] = []
+
+    def take_too_large(self) -> list[tuple[str, Key, bytes, Headers]]:
+        """The messages that were refused as too large since the last call."""
+        taken, self._too_large = self._too_large, []
+        return taken
+
+    def on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        """Keep a message that was not delivered."""
+        if error is None:
+            return
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._too_large.append((message.topic() or "", message.key(), message.value() or b"", message.headers()))
+        else:
+            self.failures.append(error)
+
+    def on_error(self, error: KafkaError) -> None:
+        """Keep the producer's latest trouble."""
+        self.trouble = error.str()
+        log.warning("producer: %s", error.str())
+
+
 class _Outlet:
     """One producer, shared by the lanes and topics of a process that have the same configuration."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self._trouble = ""
-        self._failures: list[KafkaError] = []
-        self._too_large: list[tuple[str, Key, bytes, Headers]] = []
+        self._reports = _Reports()
         self._flushing = threading.Lock()
         self.rejected: dict[str, Rejected] = {}
         self.written: dict[str, Written] = {}
@@ -112,8 +142,8 @@ class _Outlet:
             {
                 **merged,
                 "enable.idempotence": True,
-                "error_cb": self._on_error,
-                "on_delivery": self._on_delivery,
+                "error_cb": self._reports.on_error,
+                "on_delivery": self._reports.on_delivery,
                 "delivery.report.only.error": True,
             }
         )
@@ -159,17 +189,16 @@ class _Outlet:
         """
         with self._flushing:
             self._flush_once()
-            too_large, self._too_large = self._too_large, []
-            if too_large:
+            if too_large := self._reports.take_too_large():
                 self._write_apart(too_large)
                 self._flush_once()
 
     def _flush_once(self) -> None:
         left = self._producer.flush(self._deadline)
-        failures, self._failures = self._failures, []
+        failures, self._reports.failures = self._reports.failures, []
         if left or failures:
             count = left + len(failures)
-            why = failures[0].str() if failures else self._trouble or "no answer"
+            why = failures[0].str() if failures else self._reports.trouble or "no answer"
             raise DeliveryError(f"{count} messages were not delivered to Kafka: {why}")
 
     def _write_apart(self, messages: list[tuple[str, Key, bytes, Headers]]) -> None:
@@ -181,7 +210,7 @@ class _Outlet:
         for topic, key, value, headers in messages:
             self.write(topic, [(key, value, headers)])
         self._flush_once()
-        refused, self._too_large = self._too_large, []
+        refused = self._reports.take_too_large()
         if not refused:
             return
         if len(messages) == 1:
@@ -215,19 +244,7 @@ class _Outlet:
             except BufferError:
                 continue
             return
-        raise DeliveryError(f"{topic}: the producer's queue is full and nothing leaves it: {self._trouble}")
-
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            return
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._too_large.append((message.topic() or "", message.key(), message.value() or b"", message.headers()))
-        else:
-            self._failures.append(error)
-
-    def _on_error(self, error: KafkaError) -> None:
-        self._trouble = error.str()
-        log.warning("producer: %s", error.str())
+        raise DeliveryError(f"{topic}: the producer's queue is full and nothing leaves it: {self._reports.trouble}")
 
 
 _outlets: WeakValueDictionary[str, _Outlet] = WeakValueDictionary()
