@@ -1,8 +1,8 @@
 """Pauses, the bound, and the failure of a thread, by a clock that the test moves."""
 
+import itertools
 import logging
 import threading
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
@@ -30,20 +30,10 @@ def test_a_line_is_due_each_ten_seconds(after: float, times: list[bool]) -> None
     assert due == times
 
 
-class Clock:
-    """Each look takes some seconds."""
-
-    def __init__(self, step: float) -> None:
-        self.now, self.step = 0.0, step
-
-    def __call__(self) -> float:
-        self.now += self.step
-        return self.now
-
-
-def backlog(most: int = 100, step: float = 0.0, **options: Any) -> Backlog:
+def backlog(step: float = 0.0, stopping: bool = False) -> Backlog:
+    """One of 100 bytes, with a clock on which each look takes ``step`` seconds."""
     gauge = Gauge("bytes", "of the test", registry=CollectorRegistry())
-    return Backlog("nowhere", most, gauge, options.get("stopping", lambda: False), clock=Clock(step))
+    return Backlog("nowhere", 100, gauge, lambda: stopping, clock=itertools.count(0, step).__next__)
 
 
 def test_the_flow_waits_for_room_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -69,7 +59,7 @@ def test_a_failure_is_raised_by_each_wait_and_the_first_one_counts(bytes_held: i
 
 
 def test_a_flow_that_stops_does_not_wait() -> None:
-    waits = backlog(stopping=lambda: True)
+    waits = backlog(stopping=True)
     waits.hold(1000)
     waits.wait_for_room()
 

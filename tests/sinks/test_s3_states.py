@@ -160,19 +160,3 @@ def test_an_unknown_format_is_refused_in_a_line(caplog: pytest.LogCaptureFixture
     with pytest.raises(StateError, match="'orc'"):
         sink.build_part("step", "0000", encode(orc))
     assert "'orc', which this version does not know" in caplog.text
-
-
-def test_a_branch_that_was_off_for_a_while_goes_on() -> None:
-    """The store keeps the state meanwhile; what came then was for nobody."""
-    s3 = FakeS3()
-    sink = make(s3, JSONL)
-    lane = sink.build_part("step", "0000", None)
-    lane.write_batch([[row(number) for number in range(10)]])
-    state = lane.snapshot()
-    lane.close()
-    lane = sink.build_part("step", "0000", state)
-    lane.write_batch([[row(number) for number in range(20, 30)]])
-    sink.clock.now += 300  # type: ignore[attr-defined]
-    settle(lane)
-    lane.close()
-    assert numbers(s3) == [*range(10), *range(20, 30)]
