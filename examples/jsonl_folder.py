@@ -1,6 +1,6 @@
 """A sink that appends JSON lines to files, each record once, and a flow of temperatures that uses it.
 
-Run it, on a folder that is there: ``python -m bytewax.run "examples.jsonl_folder:flow('a-folder')" -r STORE -s 1 -b 0``.
+Run it: ``mkdir folder; python -m bytewax.run "examples.jsonl_folder:flow('folder')" -r STORE -s 1 -b 0``.
 """
 
 import os
