@@ -1,18 +1,13 @@
 """The archive branch of the main job: enriched ratings in objects of S3."""
 
-from typing import Any
-
-import bytewax.operators as op
 import pyarrow as pa
-from bytewax.dataflow import Stream
 
-from operators.batch import Batch
 from operators.each import Batches
 from operators.gather import gather
 from records.enriched import EnrichedRating
 from sinks.s3 import Format
-from sinks.s3.jsonl import JsonLines
-from sinks.s3.parquet import Parquet
+from sinks.s3.formats.jsonl import JsonLines
+from sinks.s3.formats.parquet import Parquet
 
 _TEXT = {"channel", "message", "first_name", "last_name", "full_name", "email", "club_status", "region"}
 _TIME = {"rating_ts"}
@@ -28,8 +23,6 @@ SCHEMA = pa.schema([pa.field(name, _type(name)) for name in EnrichedRating.__str
 FORMATS: dict[str, Format] = {"parquet": Parquet(SCHEMA), "jsonl": JsonLines()}
 
 
-def rows(
-    enriched: Batches[EnrichedRating], ticks: Stream[tuple[str, Batch[Any]]]
-) -> Stream[tuple[str, Batch[EnrichedRating]]]:
-    """What goes to S3. The ratings of a worker go to one lane: each has open objects of its own."""
-    return op.merge("archive_ticks", gather("archive_lane", enriched), ticks)
+def rows(enriched: Batches[EnrichedRating]) -> Batches[EnrichedRating]:
+    """The ratings for S3. Those of a worker go to one lane: each lane has open objects of its own."""
+    return gather("archive_lane", enriched)

@@ -23,6 +23,7 @@ from operators.decode import decode
 from operators.each import Oks, each, together, where
 from operators.join import Join, join_table
 from operators.limit import FailureLimit
+from operators.output import output_with_ticks
 from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
 from records.enriched import Match, match
@@ -57,21 +58,21 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     alerts_json = oks(each("alerts_json", alerts, enriched.encode))
 
     ticks = op.input("ticks", flow, ports.ticks)
-    op.output("enriched", op.merge("enriched_ticks", enriched_out, ticks), ports.enriched)
-    op.output("alerts", op.merge("alerts_ticks", alerts_json, ticks), ports.alerts)
+    output_with_ticks("enriched", enriched_out, ticks, ports.enriched)
+    output_with_ticks("alerts", alerts_json, ticks, ports.alerts)
     if ports.search:
         enriched_json = oks(together("search_json", join.joined, enriched.encode_matches)) if avro else enriched_out
         documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json, oks)
-        op.output("search", op.merge("search_ticks", documents, ticks), ports.search)
+        output_with_ticks("search", documents, ticks, ports.search)
     if ports.archive:
         rows = oks(each("archive_rows", join.joined, enriched.enrich))
-        op.output("archive", archive.rows(rows, ticks), ports.archive)
+        output_with_ticks("archive", archive.rows(rows), ticks, ports.archive)
 
     unmatched = oks(each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings)))
     malformed = op.merge("malformed", ratings.errs, customers.errs, unmatched)
     failed = op.merge("failed", join.errs, *oks.errs)
     dead_letters = letters.messages(malformed, failed, ports.letters)
-    op.output("dead_letters", op.merge("dead_letters_ticks", dead_letters, ticks), ports.dead_letters)
+    output_with_ticks("dead_letters", dead_letters, ticks, ports.dead_letters)
     return flow
 
 

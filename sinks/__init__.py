@@ -1,1 +1,1 @@
-"""Outputs for any Bytewax dataflow: custom sinks inside Bytewax's recovery barrier, which lose nothing."""
+"""Outputs for any Bytewax dataflow: sinks inside Bytewax's recovery barrier, which lose nothing. See README.md."""

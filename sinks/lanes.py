@@ -1,4 +1,4 @@
-"""Sinks in lanes: partitions that keys are spread over, and that have something in common within a process."""
+"""Lanes: the partitions of a sink whose destination has none, or has others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, kw_only=True)
 class LanedSink(FixedPartitionedSink[X, S]):
-    """A partitioned sink whose partitions mean nothing to the other side."""
+    """A sink with a fixed number of lanes, which Bytewax spreads over the workers.
+
+    A recovery store with a lane's state can only be resumed by a sink that still has that lane.
+    """
 
     lanes: int = 16
-    """Partitions of the sink, which are spread over the workers: at least as many as workers."""
+    """At least as many as workers."""
     lane_of: Callable[[str], int] = lambda key: adler32(key.encode())
-    """Which lane takes a key's items, modulo ``lanes``: items of one lane keep their order."""
+    """The lane of a key, modulo ``lanes``. Items of one lane keep their order."""
 
     @override
     def list_parts(self) -> list[str]:
@@ -33,7 +36,7 @@ class LanedSink(FixedPartitionedSink[X, S]):
 
 
 class Shared(Generic[R]):
-    """What the lanes of a process have in common: made for the first that opens it, closed by the last."""
+    """Threads or clients that the lanes of a process share: the first lane makes them, the last one closes them."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -41,7 +44,7 @@ class Shared(Generic[R]):
         self._users = 0
 
     def open(self, make: Callable[[], R]) -> R:
-        """What they share; every lane that has it must release it."""
+        """Return what is shared; the lane calls ``release`` when it is closed."""
         with self._lock:
             if not self._made:
                 self._made.append(make())
@@ -49,7 +52,7 @@ class Shared(Generic[R]):
             return self._made[0]
 
     def release(self, close: Callable[[R], None]) -> None:
-        """A lane needs it no longer."""
+        """Take a lane away; close what is shared if it was the last."""
         with self._lock:
             self._users -= 1
             if not self._users:

@@ -10,6 +10,8 @@ from operators.batch import KEY_GROUPS, Batch
 from records.enriched import Encoded, EnrichedRating, encode
 from settings import Search
 from sinks.elasticsearch import Cluster, ElasticsearchSink, Rejected
+from sinks.elasticsearch.state import LaneState
+from sinks.state import decode
 
 POLL = 4_000
 SNAPSHOT_SECONDS = 1.0
@@ -50,7 +52,7 @@ def main() -> None:
     def snapshot() -> bool:
         """Take one of every lane; whether something is not answered yet."""
         snapshots = [lane.snapshot() for lane in lanes]
-        return any(snapshots)
+        return any(decode(LaneState, state).chunks for state in snapshots)
 
     def index_all() -> None:
         due = time.monotonic() + SNAPSHOT_SECONDS

@@ -52,7 +52,7 @@ def main() -> None:
         packed = [lane.snapshot() for lane in lanes]
         seconds.append(time.perf_counter() - began)
     first, *following = seconds
-    packed_bytes = sum(len(chunk) for chunks in packed for chunk in chunks)
+    packed_bytes = sum(map(len, packed))
     result = {
         "bytes": size,
         "packed_bytes": packed_bytes,

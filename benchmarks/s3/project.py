@@ -1,6 +1,5 @@
 """The project's sink as the main job runs it, in the format named: its lanes, and a snapshot each second."""
 
-import pickle
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,8 @@ from operators.batch import KEY_GROUPS, Batch, group_index
 from records.enriched import EnrichedRating
 from settings import Archive
 from sinks.s3 import Layout, S3Sink
+from sinks.s3.state import LaneState, Life
+from sinks.state import decode
 
 POLL = 1_000
 SNAPSHOT_SECONDS = 1.0
@@ -31,7 +32,7 @@ class Clock:
 
 
 class Snapshots:
-    """Takes and pickles snapshots of all lanes, as the recovery store has them pickled."""
+    """Takes snapshots of all lanes."""
 
     def __init__(self, lanes: list[Any]) -> None:
         self._lanes = lanes
@@ -43,10 +44,11 @@ class Snapshots:
         """Take one of every lane; whether an object takes no more rows and is not visible yet."""
         began = time.perf_counter()
         states = [lane.snapshot() for lane in self._lanes]
-        sizes = [len(pickle.dumps(state)) for state in states]
+        sizes = [len(state) for state in states]
         self.seconds.append(time.perf_counter() - began)
         self.largest = max(self.largest, *sizes)
-        return any(state["closing"] or state["sealed"] for state in states)
+        objects = [one for state in states for one in decode(LaneState, state).objects]
+        return any(one.life is not Life.OPEN for one in objects)
 
 
 def polls(work: Work) -> Iterator[list[Sequence[Any]]]:

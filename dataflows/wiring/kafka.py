@@ -79,7 +79,7 @@ def bury(letters: Letters, dead_letters: Callable[[], KafkaWriter], refused: Seq
     """Write dead letters of what a destination refuses, and return when they are safe."""
     writer = dead_letters()
     writer.write(letters(refused))
-    writer.settle()
+    writer.flush()
 
 
 def rejected(

@@ -1,4 +1,4 @@
-"""Documents on their way to Elasticsearch: what has been taken from the flow and is not answered yet."""
+"""Documents on their way to Elasticsearch: taken from the flow, and not answered yet."""
 
 import time
 from collections import deque
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import msgspec
 import zstandard
 
-from sinks.elasticsearch.bulk import OpType, Rejection, as_create
+from .bulk import OpType, Rejection, as_create
 
 _CHUNK_BYTES = 1 << 20
 
 
 class Chunk:
-    """Operations of one lane that are sent, and answered for, together."""
+    """Operations of one lane that are sent and answered together, and that are one entry of a snapshot."""
 
     def __init__(self, packed: bytes | None = None) -> None:
         """An empty chunk, or one from a snapshot."""
         self._operations: list[bytes] = []
         self._packed = packed
         self.closed = packed is not None
-        """Nothing is added any more."""
+        """It takes no more operations."""
         self.taken = False
         """A thread is sending it."""
         self.answered = False
@@ -28,14 +28,17 @@ class Chunk:
         """Operations that Elasticsearch will never take, once answered."""
         self.born = time.monotonic()
         operations = _unpack(packed) if packed else []
+        self._counted = 0
+        """Bytes of memory at the last ``recount``."""
         self.documents = len(operations)
         self.bytes = sum(map(len, operations))
-        """Of a request that sends it."""
+        """Size in a bulk request."""
 
-    @property
-    def held(self) -> int:
-        """Bytes of memory that it takes: compressed, unless it is new or on its way."""
-        return (self.bytes if self._operations else 0) + len(self._packed or b"")
+    def recount(self) -> int:
+        """The change since the last call in the memory that it takes: compressed, unless it is new or on its way."""
+        held = 0 if self.answered else (self.bytes if self._operations else 0) + len(self._packed or b"")
+        change, self._counted = held - self._counted, held
+        return change
 
     def add(self, operations: Sequence[bytes]) -> None:
         """Add operations."""
@@ -45,21 +48,21 @@ class Chunk:
         self.closed = self.bytes >= _CHUNK_BYTES
 
     def take(self) -> list[bytes]:
-        """The operations, to be sent; from then on they are kept."""
+        """The operations, to be sent. From now on they are kept in memory."""
         self.taken = True
         if not self._operations:
             self._operations = _unpack(self._packed or b"")
         return self._operations
 
     def pack(self) -> bytes:
-        """The chunk for a snapshot: closed, and compressed once, however often it is asked for."""
+        """The chunk for a snapshot: closed, and compressed only once."""
         self.closed = True
         if self._packed is None:
             self._packed = _pack(self._operations)
         return self._packed
 
     def shrink(self) -> None:
-        """Keep a chunk that is packed in that form only, until it is taken."""
+        """Keep a packed chunk in that form only, unless it is being sent."""
         if self._packed is not None and not self.taken:
             self._operations = []
 
@@ -72,7 +75,7 @@ class Queue:
         self._chunks = deque[Chunk]()
 
     def append(self, chunk: Chunk) -> None:
-        """Put a chunk last; its bytes are for the caller to count."""
+        """Put a chunk last. The caller counts its bytes."""
         self._chunks.append(chunk)
 
     def age(self) -> float:
@@ -80,7 +83,7 @@ class Queue:
         return time.monotonic() - self._chunks[0].born if self._chunks else 0.0
 
     def head(self, limit: int) -> list[Chunk]:
-        """The first chunks, closed and taken: one, and as many more as have ``limit`` bytes together."""
+        """Close and take the first chunks: at least one, and no more than ``limit`` bytes of them otherwise."""
         chunks = list[Chunk]()
         size = 0
         for chunk in self._chunks:
@@ -102,10 +105,10 @@ class Queue:
 
 
 def resumed(packed: bytes, op_type: OpType) -> Chunk:
-    """A chunk of a snapshot that a run with maybe another type of operation took.
+    """A chunk of a snapshot, which a run with another ``op_type`` may have taken.
 
-    Documents that were to be indexed are created where that is the type now: their name may have become a data stream,
-    which takes nothing else. An index takes both, so the other way nothing needs to be changed.
+    If the type is ``create`` now, ``index`` operations are changed: their target may have become a data stream, which
+    takes nothing else. An index takes both, so nothing is changed the other way.
     """
     operations = _unpack(packed)
     if op_type == "create" and any(not operation.startswith(b'{"create"') for operation in operations):

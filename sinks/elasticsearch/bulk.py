@@ -1,7 +1,4 @@
-"""Elasticsearch's bulk request: documents to its body, and its answer to an outcome for each document.
-
-Nothing here talks to a server.
-"""
+"""Elasticsearch's bulk request: documents to its body, and its answer to an outcome for each document. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -9,7 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from sinks.elasticsearch.verdict import judge
+from ..errors import Refused
+from .verdict import judge
 
 _quote = msgspec.json.Encoder().encode
 
@@ -23,11 +21,11 @@ class Document(NamedTuple):
     body: bytes
     """JSON object, without line breaks."""
     version: int | None = None
-    """An external version: an older one never replaces a newer one, whatever order they arrive in."""
+    """An external version: an older one never replaces a newer one, in whatever order they arrive."""
 
 
 OpType = Literal["index", "create"]
-"""``create`` refuses an id that exists; it is all that a data stream takes."""
+"""``create`` refuses an id that exists. A data stream takes nothing else."""
 
 
 class Rejected(NamedTuple):
@@ -58,7 +56,7 @@ def _action(op_type: OpType, target: str) -> bytes:
 
 
 def operations(documents: Sequence[Document], op_type: OpType) -> tuple[list[bytes], list[Rejected]]:
-    """The operations that index documents, and the documents of which none can be made."""
+    """The operations that index documents, and the documents that cannot be made into one."""
     try:
         return [operation(document, op_type) for document in documents], []
     except Exception:  # whatever one of them is
@@ -108,20 +106,16 @@ class Rejection(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of the documents of one request. Each is in exactly one of these."""
+    """The outcome of one request. Each of its documents is counted in exactly one field."""
 
     acknowledged: int
     stale: int
-    """A newer version, or with ``create`` the document itself, was there."""
+    """The index had a newer version, or with ``create`` the document itself."""
     rejected: list[Rejection]
     retryable: list[int]
-    """Places of those to be sent again."""
+    """Places of the documents that are to be sent again."""
     why: str = ""
-    """Why, of the first one of them."""
-
-
-class Refused(Exception):
-    """The cluster refuses what every document needs: trying again is of no use before somebody acts."""
+    """The reason of the first of them."""
 
 
 FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
@@ -129,9 +123,9 @@ FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason,ite
 
 
 def broken(operations: Sequence[bytes], body: bytes) -> list[Rejection]:
-    """Those of the operations that ``body`` is made of that have more than two lines: all after them would be misread.
+    """The operations of ``body`` with more than two lines: Elasticsearch would misread all that come after them.
 
-    One look at the whole body, in place of one at each document.
+    In the usual case one count over the whole body, instead of one for each document.
     """
     if body.count(b"\n") == 2 * len(operations):
         return []
@@ -139,8 +133,8 @@ def broken(operations: Sequence[bytes], body: bytes) -> list[Rejection]:
     return [Rejection(at, "LineBreak", "the body has a line break") for at, count in enumerate(lines) if count != 2]
 
 
-def sort(answer: Mapping[str, Any], count: int) -> Result:
-    """Sort the answer to a request of ``count`` documents.
+def classify(answer: Mapping[str, Any], count: int) -> Result:
+    """The outcome of a request of ``count`` documents, by its answer.
 
     Raises:
         Refused: documents may not be written, or their index may not be made.

@@ -11,8 +11,9 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, UnsupportedProductError
 from elasticsearch.serializer import OrjsonSerializer
 
-from sinks.elasticsearch.bulk import FILTER_PATH, Refused, Rejection, Result, broken, describe, one_line, sort
-from sinks.elasticsearch.verdict import judge
+from ..errors import Refused
+from .bulk import FILTER_PATH, Rejection, Result, broken, classify, describe, one_line
+from .verdict import judge
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +30,14 @@ class _Serializer(OrjsonSerializer):
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where Elasticsearch is, and who we are to it. The client is of the 8 series, which serves clusters of 8 and 9."""
+    """An Elasticsearch cluster and our credentials. The client is of the 8 series, which serves clusters of 8 and 9."""
 
     hosts: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
     """More arguments of the client: ``api_key``, ``basic_auth``, ``ca_certs``, ``http_compress``."""
 
     def connect(self) -> Elasticsearch:
-        """Make a client. It connects with its first request, and retries nothing by itself: we know what to send again.
+        """Make a client. It connects with its first request, and retries nothing: the senders do.
 
         Raises:
             ValueError: hosts or options are not usable.
@@ -71,7 +72,7 @@ def send(client: Elasticsearch, operations: Sequence[bytes]) -> Result:
     except TransportError as error:
         return _again(operations, f"{type(error).__name__}: {error.message}")
     try:
-        return sort(answer.body, len(operations))
+        return classify(answer.body, len(operations))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return _again(operations, f"an answer that is none of Elasticsearch's: {type(error).__name__}: {error}")
 
@@ -81,7 +82,7 @@ def _again(operations: Sequence[bytes], why: str) -> Result:
 
 
 def _without(client: Elasticsearch, operations: Sequence[bytes], rejected: list[Rejection]) -> Result:
-    """The result of the request without some documents, which are rejected."""
+    """Send the request without the documents that are rejected; the result of both."""
     left = sorted(set(range(len(operations))) - {rejection.at for rejection in rejected})
     result = send(client, [operations[at] for at in left]) if left else Result(0, 0, [], [])
     return result._replace(
@@ -99,7 +100,7 @@ def _whole(client: Elasticsearch, operations: Sequence[bytes], error: ApiError) 
         raise Refused(one_line(f"{status} {kind}: {reason}"))
     if verdict != "document":
         return _again(operations, f"{status} {kind}: {reason}")
-    if len(operations) > 1:  # which one is it?
+    if len(operations) > 1:  # halve it to find the document
         middle = len(operations) // 2
         return _joined(send(client, operations[:middle]), send(client, operations[middle:]), middle)
     if status == _TOO_LARGE:
@@ -125,23 +126,23 @@ class Template:
     body: Mapping[str, Any] = field(hash=False)
     """With a ``version``, a number that rises with every change; and in ``_meta`` the settings that it depends on."""
     priorities: int = 1
-    """How many there are for it, from that of the body on."""
+    """The number of priorities it may have, from that of the body upwards."""
 
     def __str__(self) -> str:
-        """The request that puts it, for Kibana's console, or curl."""
+        """The request that puts it, for Kibana's console or curl."""
         return f"PUT /_index_template/{self.name}\n{json.dumps(self.body, indent=2)}"
 
 
 def put(client: Elasticsearch, template: Template) -> bool:
-    """Put a template, unless the cluster has a newer one of that name, or this one made by the same settings.
+    """Put a template, unless the cluster has a newer one of that name, or this version made by the same settings.
 
-    Where others of the same priority match some of the same names, it gets the next of its ``priorities``.
+    If another template of the same priority matches some of the same names, it gets the next of its ``priorities``.
 
     Returns:
         Whether it was put.
 
     Raises:
-        Refused: others have all of its priorities.
+        Refused: other templates have all of its priorities.
         ApiError, TransportError: as the client.
     """
     found = client.options(ignore_status=404).indices.get_index_template(name=template.name)

@@ -1,4 +1,4 @@
-"""What must be so before the first document: a cluster that is Elasticsearch and takes us, with our index templates."""
+"""Checks before the first document: the cluster is Elasticsearch, knows us, and has our index templates."""
 
 import logging
 import socket
@@ -9,8 +9,9 @@ from typing import Any
 from elastic_transport import SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
-from sinks.elasticsearch.bulk import Refused, describe, one_line
-from sinks.elasticsearch.client import Template, put
+from ..errors import Refused, SinkError
+from .bulk import describe, one_line
+from .client import Template, put
 
 log = logging.getLogger(__name__)
 
@@ -21,27 +22,27 @@ _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 
 
 class Elsewhere(Refused):
-    """There is something at the address, but no Elasticsearch that we can write to."""
+    """A server answers at the address, but it is no Elasticsearch that we can write to."""
 
 
 class Untrusted(Refused):
-    """The certificate is not one of an authority that we trust."""
+    """The certificate is not of an authority that we trust."""
 
 
 class Denied(Refused):
-    """Who we are is not known there, or has no right."""
+    """Our credentials are unknown to the cluster, or lack a right."""
 
 
-class NotYet(Exception):
-    """The cluster does not answer, or not yet: it is worth waiting for."""
+class NotYet(SinkError):
+    """The cluster does not answer yet: it is worth waiting for."""
 
 
 def prepare(client: Elasticsearch, templates: Sequence[Template]) -> None:
-    """See that the cluster takes us, and put the index templates.
+    """Check that the cluster takes documents from us, and put the index templates.
 
     Raises:
-        Refused: it never will, before somebody acts; the message is one line.
-        NotYet: the message says why.
+        Refused: somebody has to act first; the message is one line.
+        NotYet: it does not answer yet; the message says why.
     """
     try:
         _check(client)
@@ -58,7 +59,7 @@ def prepare(client: Elasticsearch, templates: Sequence[Template]) -> None:
 
 
 def what_is_there(info: Any) -> str:
-    """What answers to ``GET /``, by what it says; nothing if it is an Elasticsearch that we can write to."""
+    """A description of the server, by its answer to ``GET /``; "" for an Elasticsearch that we can write to."""
     version = info.get("version") if isinstance(info, dict) else None
     number = str(version.get("number", "")) if isinstance(version, dict) else ""
     if not isinstance(version, dict) or not number:
@@ -70,7 +71,7 @@ def what_is_there(info: Any) -> str:
 
 
 def _check(client: Elasticsearch) -> None:
-    # To the client's own media type other versions and products answer with 400 or 406, not with what they are.
+    # Other versions and products answer to the client's own media type with 400 or 406, not with their names.
     info = client.perform_request("GET", "/", headers={"accept": "*/*"}).body
     if there := what_is_there(info):
         raise Elsewhere(f"Elasticsearch 8 or 9 is needed, and {there}")
@@ -114,7 +115,7 @@ def _no_answer(client: Elasticsearch, error: TransportError) -> Exception:
 
 
 def _speaks_tls(host: str, port: int) -> bool:
-    """Whether it does. A server that does may end a connection without it in any way, so it is tried."""
+    """Whether a TLS handshake succeeds. The way in which a server ends a plain connection tells nothing."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:

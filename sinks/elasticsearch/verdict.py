@@ -1,14 +1,15 @@
-"""Whose fault it is that Elasticsearch refuses a document. Pure.
+"""Whether a document or the cluster is at fault when Elasticsearch refuses the document. Pure.
 
-Only a fault of the document itself makes a dead letter, and those are listed here. Whatever else somebody can mend at
-the cluster, and what nobody has seen before, is waited for: a wait is seen in the log, a lost document is not.
+Only a fault of the document makes a dead letter; these faults are listed here. For all other faults, and for errors
+that are new to us, the document waits: the log shows a wait, nothing shows a lost document.
 """
 
 import re
 from typing import Literal
 
 Verdict = Literal["document", "stale", "stop", "wait"]
-"""The document will never be taken; a newer one is there; no document will be before somebody acts; not yet."""
+"""``document``: it will never be taken; ``stale``: a newer one is there; ``stop``: somebody has to act before any is
+taken; ``wait``: it may be taken later."""
 
 _DOCUMENT = frozenset(
     {
@@ -25,7 +26,7 @@ _DOCUMENT = frozenset(
 )
 
 _OF_THE_INDEX = re.compile(r"Limit of total fields|Failed to parse mapping")
-"""Reasons that come with these types, too."""
+"""Reasons with one of these types that are about the index all the same."""
 
 _ARGUMENTS = re.compile(
     r"_id is specified it must not be empty|id is too long|\] is too long, must be no longer than"

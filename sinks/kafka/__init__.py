@@ -1,14 +1,14 @@
-"""A Kafka topic as a Bytewax output that loses nothing, and writes nothing twice where it is told how to see that.
+"""A Kafka topic as a Bytewax output that loses nothing, and that writes nothing twice where it is given an identity.
 
-Bytewax's own Kafka output lies outside the recovery barrier and ignores delivery errors. This one is a partitioned
-sink: messages are handed to librdkafka as they come, and ``snapshot()`` waits until the brokers have acknowledged
-them all. One that was not delivered raises there, so that its epoch is not committed and is read again.
+Bytewax's own Kafka output lies outside the recovery barrier and ignores delivery errors. This one hands messages to
+librdkafka as they come; ``snapshot()`` waits until the brokers have acknowledged all of them. A message that was not
+delivered raises there, so its epoch is not committed and is read again.
 """
 
-from sinks.kafka.messages import Headers, Identity, KafkaRecord, Key, Rejected
-from sinks.kafka.producer import DELIVERY_SECONDS, DeliveryError, KafkaWriter, check
-from sinks.kafka.sink import KafkaSink
-from sinks.kafka.written import ReadBackError
+from .messages import Headers, Identity, KafkaRecord, Key, Rejected
+from .producer import DELIVERY_SECONDS, DeliveryError, KafkaWriter, check
+from .sink import KafkaSink
+from .written import ReadBackError
 
 __all__ = [
     "DELIVERY_SECONDS",

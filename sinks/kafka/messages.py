@@ -1,4 +1,4 @@
-"""A message as the Kafka sink takes it, and how one that is on its topic already is recognised."""
+"""A message as the Kafka sink takes it, and the identity by which a message that is already written is recognised."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ Rejected = Callable[[Key, bytes, str], tuple[str, KafkaRecord]]
 class Identity:
     """What makes two messages of a topic the same message, written twice: the coordinates of their source, say.
 
-    Both functions give equal identities for a record and for the message that it became. Two messages that are not the
-    same have different identities: one of them would be left out.
+    Both functions give equal identities for a record and for the message that it became. Different messages have
+    different identities: otherwise one of them would not be written.
     """
 
     of_record: Callable[[KafkaRecord], Hashable]
@@ -31,4 +31,5 @@ class Identity:
     """The identity of a message that was read back: key, value and headers. None, or an exception, for a message that
     this sink did not write."""
     remember: timedelta = timedelta(minutes=10)
-    """Messages may come again for so long after a start: at least as long as the flow may hold a record back."""
+    """How long after a start messages of the earlier run are recognised: at least as long as the flow may hold a
+    record back."""

@@ -1,4 +1,4 @@
-"""The producer of a process, and what writes through it."""
+"""The producer of a process, and the writers that share it."""
 
 import logging
 import threading
@@ -10,10 +10,11 @@ from weakref import WeakValueDictionary
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import Counter
 
-from sinks.kafka.messages import Headers, Identity, KafkaRecord, Key, Rejected
-from sinks.kafka.spans import State
-from sinks.kafka.topic import Topic
-from sinks.kafka.written import Written
+from ..errors import SinkError
+from .messages import Headers, Identity, KafkaRecord, Key, Rejected
+from .state import LaneState
+from .topic import Topic
+from .written import Written
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ _written = Counter("kafka_sink_messages", "Messages handed to the producer", ["t
 _rejected = Counter("kafka_sink_rejected", "Messages over the broker's limit, written elsewhere instead", ["topic"])
 
 DELIVERY_SECONDS = 120.0
-"""A message not acknowledged after so long fails the flow: ``message.timeout.ms`` unless the configuration has it."""
+"""``message.timeout.ms`` unless the configuration has it: a message without acknowledgement then fails the flow."""
 
 _DEFAULTS: dict[str, Any] = {
     "linger.ms": 5,
@@ -35,12 +36,12 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-class DeliveryError(RuntimeError):
-    """Messages were not acknowledged; the epoch that wrote them is not committed."""
+class DeliveryError(SinkError):
+    """Messages were not acknowledged, or were refused; the epoch that wrote them is not committed."""
 
 
 class KafkaWriter:
-    """Writes to a topic: what the lanes of a sink do, and what another sink's dead letters need."""
+    """Writes to a topic, for the lanes of a sink and for the dead letters of other sinks."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class KafkaWriter:
         rejected: Rejected | None = None,
         identity: Identity | None = None,
     ) -> None:
-        """Writers of one configuration share a producer; those of one topic share what is known to be there.
+        """Writers of one configuration share a producer; those of one topic share the identities that are on it.
 
         Raises:
             KafkaException: librdkafka refuses the configuration.
@@ -62,68 +63,98 @@ class KafkaWriter:
         self._written = _written.labels(topic)
 
     def write(self, messages: Iterable[KafkaRecord]) -> None:
-        """Hand messages to the producer, but for those that are there already; where its queue is full, wait for room.
+        """Hand to the producer the messages that are not on the topic yet; while its queue is full, wait for room.
 
         Raises:
             DeliveryError: there was no room for ``message.timeout.ms``, or a message was refused.
-            ReadBackError: it cannot be told what is there already.
+            ReadBackError: the messages of an earlier run cannot be read.
         """
         self._written.inc(self._outlet.write_new(self._topic, messages))
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until everything written so far, by all writers of the producer, is acknowledged.
 
         Raises:
             DeliveryError: something was not.
         """
-        self._outlet.settle()
+        self._outlet.flush()
 
-    def restore(self, state: object) -> bool:
-        """Go on from what ``state`` gave to an earlier run; whether that was of this topic."""
+    def restore(self, state: LaneState) -> bool:
+        """Go on from a state of an earlier run; return whether it is one of this topic."""
         written = self._outlet.written.get(self._topic)
         return written is not None and written.restore(state)
 
-    def state(self) -> State | None:
-        """What is to be kept, once everything is settled, to recognise what will be written after that.
+    def state(self) -> LaneState | None:
+        """The state of a lane after ``flush``; None without an identity, or while the topic's ends are not known.
 
         Raises:
-            ReadBackError: it cannot be told what is there already.
+            ReadBackError: the messages of an earlier run cannot be read.
         """
         written = self._outlet.written.get(self._topic)
         return written.state() if written is not None else None
+
+
+class _Reports:
+    """librdkafka's reports about messages.
+
+    Apart from the producer, which would otherwise be in a cycle. A cycle is collected in any thread, and librdkafka
+    aborts the process when a client is destroyed in its own (confluent-kafka-python, pull request 2131).
+    """
+
+    def __init__(self) -> None:
+        self.trouble = ""
+        self.failures: list[KafkaError] = []
+        self._too_large: list[tuple[str, Key, bytes, Headers]] = []
+
+    def take_too_large(self) -> list[tuple[str, Key, bytes, Headers]]:
+        """The messages that were refused as too large since the last call."""
+        taken, self._too_large = self._too_large, []
+        return taken
+
+    def on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        """Keep a message that was not delivered."""
+        if error is None:
+            return
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._too_large.append((message.topic() or "", message.key(), message.value() or b"", message.headers()))
+        else:
+            self.failures.append(error)
+
+    def on_error(self, error: KafkaError) -> None:
+        """Keep the producer's latest trouble."""
+        self.trouble = error.str()
+        log.warning("producer: %s", error.str())
 
 
 class _Outlet:
     """One producer, shared by the lanes and topics of a process that have the same configuration."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self._trouble = ""
-        self._failures: list[KafkaError] = []
-        self._too_large: list[tuple[str, Key, bytes, Headers]] = []
-        self._settling = threading.Lock()
+        self._reports = _Reports()
+        self._flushing = threading.Lock()
         self.rejected: dict[str, Rejected] = {}
         self.written: dict[str, Written] = {}
         self._config = config
         merged = {**_DEFAULTS, **config}
-        # librdkafka's 0 is "for ever"; we wait for nothing that long.
+        # librdkafka's 0 is "for ever"; every wait here has a deadline.
         self._deadline = (float(merged["message.timeout.ms"]) or DELIVERY_SECONDS * 1000) / 1000 + 5
         self._producer = Producer(
             {
                 **merged,
                 "enable.idempotence": True,
-                "error_cb": self._on_error,
-                "on_delivery": self._on_delivery,
+                "error_cb": self._reports.on_error,
+                "on_delivery": self._reports.on_delivery,
                 "delivery.report.only.error": True,
             }
         )
 
     def know(self, topic: str, identity: Identity) -> None:
-        """Leave out what is on this topic already."""
+        """Recognise by this identity the messages that are already on the topic."""
         if topic not in self.written:
             self.written[topic] = Written(Topic(topic, self._config), identity)
 
     def write_new(self, topic: str, messages: Iterable[KafkaRecord]) -> int:
-        """``write`` those of the messages that are not on the topic already."""
+        """``write`` the messages that are not on the topic yet."""
         written = self.written.get(topic)
         return self.write(topic, messages if written is None else written.rest(messages))
 
@@ -150,39 +181,36 @@ class _Outlet:
         self._producer.poll(0)
         return count
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until everything written so far is acknowledged.
 
         Raises:
             DeliveryError: something was not.
         """
-        with self._settling:
-            self._flush()
-            too_large, self._too_large = self._too_large, []
-            if too_large:
+        with self._flushing:
+            self._flush_once()
+            if too_large := self._reports.take_too_large():
                 self._write_apart(too_large)
-                self._flush()
+                self._flush_once()
 
-    def _flush(self) -> None:
+    def _flush_once(self) -> None:
         left = self._producer.flush(self._deadline)
-        failures, self._failures = self._failures, []
+        failures, self._reports.failures = self._reports.failures, []
         if left or failures:
             count = left + len(failures)
-            why = failures[0].str() if failures else self._trouble or "no answer"
-            message = f"{count} messages were not delivered to Kafka: {why}"
-            log.error(message)
-            raise DeliveryError(message)
+            why = failures[0].str() if failures else self._reports.trouble or "no answer"
+            raise DeliveryError(f"{count} messages were not delivered to Kafka: {why}")
 
     def _write_apart(self, messages: list[tuple[str, Key, bytes, Headers]]) -> None:
-        """Write again what was refused as too large.
+        """Write again the messages that were refused as too large.
 
-        The limit holds for a batch of the producer, so that a large message fails those that travelled with it:
-        halves are tried, down to the single message that is too large by itself.
+        The broker's limit holds for a batch of the producer, so a large message fails the others of its batch, too.
+        Halves are tried, down to the single message that is too large by itself.
         """
         for topic, key, value, headers in messages:
             self.write(topic, [(key, value, headers)])
-        self._flush()
-        refused, self._too_large = self._too_large, []
+        self._flush_once()
+        refused = self._reports.take_too_large()
         if not refused:
             return
         if len(messages) == 1:
@@ -197,16 +225,13 @@ class _Outlet:
     def _refuse(self, topic: str, key: Key, value: bytes, why: str) -> None:
         instead = self.rejected.get(topic)
         if instead is None:
-            message = f"{topic}: {why} ({len(value):,} bytes), and there is nowhere else to write it"
-            log.error(message)
-            raise DeliveryError(message)
+            raise DeliveryError(f"{topic}: {why} ({len(value):,} bytes), and there is nowhere else to write it")
         _rejected.labels(topic).inc()
         other, replacement = instead(key, value, f"{topic}: {why} ({len(value):,} bytes)")
         self.write_new(other, [replacement])
 
     def _refuse_or_raise(self, error: KafkaException, topic: str, key: Key, value: bytes, _: Headers) -> None:
         if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-            log.error("%s: %s", topic, error)
             raise DeliveryError(f"{topic}: {error.args[0].str()}") from error
         self._refuse(topic, key, value, "the message is larger than message.max.bytes")
 
@@ -219,19 +244,7 @@ class _Outlet:
             except BufferError:
                 continue
             return
-        raise DeliveryError(f"{topic}: the producer's queue is full and nothing leaves it: {self._trouble}")
-
-    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            return
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._too_large.append((message.topic() or "", message.key(), message.value() or b"", message.headers()))
-        else:
-            self._failures.append(error)
-
-    def _on_error(self, error: KafkaError) -> None:
-        self._trouble = error.str()
-        log.warning("producer: %s", error.str())
+        raise DeliveryError(f"{topic}: the producer's queue is full and nothing leaves it: {self._reports.trouble}")
 
 
 _outlets: WeakValueDictionary[str, _Outlet] = WeakValueDictionary()
@@ -248,7 +261,7 @@ def _outlet(config: dict[str, Any]) -> _Outlet:
 
 
 def check(config: dict[str, Any]) -> None:
-    """See that a producer can be made with this configuration.
+    """Make a producer of this configuration, to see that it can be made.
 
     Raises:
         KafkaException: librdkafka refuses it.

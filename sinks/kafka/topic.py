@@ -1,4 +1,4 @@
-"""What the Kafka sink asks about a topic: where its partitions end, and what is in them."""
+"""A topic as the Kafka sink asks about it: the ends of its partitions, its id, its messages."""
 
 import logging
 import time
@@ -12,12 +12,12 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from sinks.kafka.spans import Span
+from ..background import Every
+from .spans import Span
 
 log = logging.getLogger(__name__)
 
 _REQUEST_SECONDS = 10.0
-_REPORT_SECONDS = 10.0
 _MESSAGES = 10_000
 
 _REFUSED = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
@@ -34,7 +34,7 @@ class Topic:
         self._described: Future[Any] | None = None
 
     def ends(self, seconds: float) -> tuple[int, ...]:
-        """The end offset of each partition; of a topic that does not exist there is none.
+        """The end offset of each partition; () for a topic that does not exist.
 
         Raises:
             KafkaException: there was no answer in time, or a refusal.
@@ -55,10 +55,10 @@ class Topic:
         return tuple(end for _, end in sorted(ends))
 
     def await_ends(self, seconds: float) -> tuple[int, ...]:
-        """``ends``, asked for again while the brokers have no answer, for so many seconds.
+        """``ends``, asked for until the brokers answer, for so many seconds.
 
         Raises:
-            KafkaException: there was none, or a refusal.
+            KafkaException: there was no answer, or a refusal.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -70,11 +70,11 @@ class Topic:
                 time.sleep(0.1)
 
     def ask_id(self) -> None:
-        """Ask for the topic's id, which is another one when it was deleted and made anew."""
+        """Ask for the topic's id. A topic that is deleted and made again gets another one."""
         self._described = self._client().describe_topics(TopicCollection([self.name]))[self.name]
 
     def id(self, seconds: float = 0) -> str | None:
-        """The id, if it is known by now, or within so many seconds; None also where the brokers do not tell it."""
+        """The id if it is known within so many seconds; None if not, or if the brokers do not tell it."""
         if self._described is None or (not seconds and not self._described.done()):
             return None
         try:
@@ -113,18 +113,15 @@ class Topic:
     def _read_once(self, consumer: Consumer, spans: dict[int, Span], seconds: float) -> Iterator[Message]:
         consumer.assign([Place(self.name, partition, start) for partition, start, _ in spans.values()])
         ends = {partition: end for partition, _, end in spans.values()}
-        count, began = 0, time.monotonic()
-        deadline, report = began + seconds, began + _REPORT_SECONDS
+        count, report, deadline = 0, Every(after=10), time.monotonic() + seconds
         while ends:
             polled = consumer.consume(_MESSAGES, 0.02)
-            now = time.monotonic()
             if polled:
-                deadline = now + seconds
-            elif now >= deadline:
+                deadline = time.monotonic() + seconds
+            elif time.monotonic() >= deadline:
                 raise TimeoutError(f"no message of {self.name} came for {seconds:.0f} s")
-            if now >= report:
+            if report():
                 log.info("%s: %d messages are read back so far", self.name, count)
-                report = now + _REPORT_SECONDS
             for message in polled:
                 partition, offset, error = message.partition() or 0, message.offset() or 0, message.error()
                 if error is None:

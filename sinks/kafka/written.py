@@ -1,4 +1,4 @@
-"""What of a topic an earlier run has written, and this one may write again."""
+"""The messages of a topic that an earlier run has written, and that this run may be given again."""
 
 import logging
 import threading
@@ -8,9 +8,11 @@ from collections.abc import Callable, Hashable, Iterable
 from confluent_kafka import KafkaException, Message
 from prometheus_client import Counter
 
-from sinks.kafka.messages import Identity, KafkaRecord
-from sinks.kafka.spans import VERSION, Span, State, between, is_state_of, merge, to_read
-from sinks.kafka.topic import Topic
+from ..errors import SinkError
+from .messages import Identity, KafkaRecord
+from .spans import Span, between, merge, to_read
+from .state import LaneState
+from .topic import Topic
 
 log = logging.getLogger(__name__)
 
@@ -23,24 +25,24 @@ _START_SECONDS = 30.0
 _SETTLE_SECONDS, _SETTLE_TIMES = 0.1, 10
 
 
-class ReadBackError(RuntimeError):
-    """What an earlier run has written cannot be read, so it would be written again."""
+class ReadBackError(SinkError):
+    """The messages of an earlier run cannot be read back, so they would be written again."""
 
 
 class Written:
-    """The messages of one topic that are there already, for all that write to it in a process.
+    """The identities of the messages that are already on a topic, for all writers to it in a process.
 
-    A snapshot holds the ends of the topic's partitions. After a restart, what lies above them was written by the run
-    before and was not in a durable snapshot: it comes again, is recognised by its identity, and left out.
+    A snapshot holds the ends of the topic's partitions. After a restart, the messages above them were written by the
+    run before, after its last durable snapshot. They come again, are recognised by their identities, and are left out.
 
-    Until all of it has come again, the spans that were read are in the snapshots, too: the next run may be killed as
-    soon as this one.
+    Until all of them have come again, snapshots also hold the spans that were read: the next run may be killed as soon
+    as this one.
     """
 
     def __init__(self, topic: Topic, identity: Identity, clock: Callable[[], float] = time.monotonic) -> None:
         self._topic, self._identity, self._clock = topic, identity, clock
         self._lock = threading.Lock()
-        self._states: list[State] = []  # of lanes, not read back yet
+        self._states: list[LaneState] = []  # of lanes, not read back yet
         self._already: set[Hashable] = set()
         self._closed: list[Span] = []  # where the messages are that may come again
         self._forget_at = self._ask_at = 0.0
@@ -48,19 +50,19 @@ class Written:
         self._id: str | None = None
         self._changed = True  # something may have been written since the ends were asked for
 
-    def restore(self, state: object) -> bool:
-        """A lane goes on from this state; whether it is one of this topic."""
-        if not is_state_of(self._topic.name, state):
+    def restore(self, state: LaneState) -> bool:
+        """Take the state that a lane goes on from; return whether it is one of this topic."""
+        if state.topic != self._topic.name:
             return False
         with self._lock:
-            self._states.append(state)  # type: ignore[arg-type]  # it is a State
+            self._states.append(state)
         return True
 
     def rest(self, messages: Iterable[KafkaRecord]) -> Iterable[KafkaRecord]:
-        """Those of the messages that must be written.
+        """The messages that are not on the topic yet.
 
         Raises:
-            ReadBackError: it cannot be told which.
+            ReadBackError: the messages of an earlier run cannot be read.
         """
         if self._states:
             self._read()
@@ -76,10 +78,11 @@ class Written:
         _left_out.labels(self._topic.name).inc(len(messages) - len(rest))
         return rest
 
-    def state(self) -> State | None:
-        """What a lane keeps whose messages are all acknowledged; None as long as the topic's ends were never told.
+    def state(self) -> LaneState | None:
+        """The state of a lane whose messages are all acknowledged; None while the topic's ends were never known.
 
-        Ends that cannot be had now are those of the snapshot before: more is read back then, none is written again.
+        If the ends cannot be had now, those of the snapshot before are kept: then more is read back, and still nothing
+        is written twice.
 
         Raises:
             ReadBackError: see ``rest``.
@@ -93,8 +96,8 @@ class Written:
             if self._ends is None:
                 return None
             self._id = self._id or self._topic.id()
-            closed = tuple(self._closed) if self._already else ()
-            return VERSION, self._topic.name, self._id, closed, self._ends
+            spans = tuple(self._closed) if self._already else ()
+            return LaneState(self._topic.name, self._id, spans, self._ends)
 
     def _is_new(self, identity: Hashable) -> bool:
         if identity not in self._already:
@@ -113,7 +116,7 @@ class Written:
             return
         before, self._ends = self._ends, ends
         if before is None or len(ends) < len(before) or any(map(int.__gt__, before, ends)):
-            # It is new to us, or shorter than it was: made anew, with another id.
+            # It is new to us, or shorter than before: it was deleted and made again, with another id.
             self._id = None
             self._topic.ask_id()
 
@@ -125,17 +128,15 @@ class Written:
                 self._read_states()
             except (KafkaException, TimeoutError) as error:
                 why = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-                message = (
+                raise ReadBackError(
                     f"topic {self._topic.name} cannot be read back, so its last messages would be written twice: {why}"
-                )
-                log.error(message)
-                raise ReadBackError(message) from error
+                ) from error
             self._states.clear()
 
     def _read_states(self) -> None:
         began, count = self._clock(), 0
         self._topic.ask_id()
-        if any(state[2] is not None for state in self._states):
+        if any(state.topic_id is not None for state in self._states):
             self._id = self._topic.id(_START_SECONDS)
         self._ends = self._topic.await_ends(_START_SECONDS)
         spans = new = to_read(self._states, self._id, self._ends)

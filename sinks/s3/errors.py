@@ -1,4 +1,4 @@
-"""What an error of boto3 means for an upload: ask again, give up, or begin the upload again. Pure."""
+"""The meaning of an error of boto3 for an upload: ask again, give up, or begin the upload again. Pure."""
 
 from enum import Enum
 
@@ -19,38 +19,28 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from ..errors import Refused
 
-class LostUpload(RuntimeError):
+
+class LostUpload(Refused):
     """S3 no longer has a multipart upload, nor the object; the rows of its earlier parts are gone with it."""
 
 
-class Refused(RuntimeError):
-    """S3 refuses a request, and would refuse it again."""
-
-
-class StateError(RuntimeError):
-    """The recovery store has something that this version cannot go on with."""
-
-
-PLAIN = (LostUpload, Refused, StateError)
-"""Errors whose text says all; of any other a traceback is of use."""
-
-
 class Verdict(Enum):
-    """What to do about an error."""
+    """The way to go on after an error."""
 
     RETRY = "retry"
-    """It passes: send the request again."""
+    """Send the request again."""
     RENEW = "renew"
-    """Send the request again, with credentials that are read again."""
+    """Read the credentials again, and send the request again."""
     LOST = "lost"
     """The multipart upload, or a part of it, is gone."""
     FATAL = "fatal"
-    """Somebody has to mend something first."""
+    """Somebody has to act first."""
 
 
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and the names that other services that speak S3
-# use. A code says more than the status: S3 sends RequestTimeout and ExpiredToken with 400, and errors within a 200.
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and the names of other services that speak S3.
+# A code says more than the status: S3 sends RequestTimeout and ExpiredToken with 400, and errors within a 200.
 _CODES = {
     Verdict.RETRY: (
         "BadDigest BandwidthLimitExceeded Busy ConditionalRequestConflict EC2ThrottledException IDPCommunicationError "
@@ -88,14 +78,14 @@ _CREDENTIALS = (
     SSOError,
     TokenRetrievalError,
 )
-"""There are none at the moment: the service or the file that has them is away, or is being written."""
+"""There are no credentials at the moment: their service is away, or their file is being written."""
 
 
 def classify(error: Exception) -> Verdict:
-    """What an error of a request means.
+    """The meaning of an error of a request.
 
-    Errors that boto3 raises before it sends a request (a parameter or a setting that it refuses) are fatal, as is
-    whatever is not an error of boto3.
+    Errors that boto3 raises before it sends a request (it refuses a parameter or a setting) are fatal, as are errors
+    that are not of boto3.
     """
     if isinstance(error, ClientError):
         return _of_answer(code(error), status(error))
@@ -105,7 +95,7 @@ def classify(error: Exception) -> Verdict:
 
 
 def code(error: ClientError) -> str:
-    """S3's name of the error: that of the status where the answer has no body, as to HEAD."""
+    """S3's name of the error; the status where the answer has no body, as to HEAD."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
@@ -122,7 +112,7 @@ def describe(error: Exception) -> str:
 
 
 def _of_answer(name: str, number: int) -> Verdict:
-    # What S3 passes on from KMS has a prefix, as in KMS.ThrottlingException.
+    # Errors of KMS have a prefix, as in KMS.ThrottlingException.
     known = _VERDICTS.get(name.rpartition(".")[2])
     if known is not None:
         return known

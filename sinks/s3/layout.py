@@ -1,4 +1,4 @@
-"""Where an object goes: its key from a template, the time and the fields of the record, never from the clock."""
+"""The key of an object: from a template, the time and the fields of its records; never from the clock. Pure."""
 
 import re
 from collections import defaultdict
@@ -16,25 +16,25 @@ _TIMES = ("year", "month", "day", "hour")
 _HOUR = 3_600_000
 _FIRST = -62_135_596_800_000
 _LAST = 253_402_300_799_999
-"""The first and the last millisecond of the years 1 to 9999: what Python, and most that reads the archive, can date."""
+"""The first and the last millisecond of the years 1 to 9999, which Python and most readers of the archive can date."""
 _NO_TIME = -1
 """Kafka's timestamp of a record that has none."""
 UNKNOWN = "unknown"
-"""Stands in keys for the time of a record that has none, or one that is no date."""
+"""Stands in keys for a time that is missing or is no date."""
 _TIME = f"{{(?:{'|'.join(_TIMES)})}}"
 _TIME_RUN = re.compile(f"{_TIME}(?:[^{{}}/]*{_TIME})*")
-"""The times of one segment of a key, with what stands between them."""
+"""The times of one segment of a key, with the text between them."""
 _KEY_BYTES = 1024
-"""S3 takes no longer key."""
+"""The longest key that S3 takes."""
 _NULL = "__HIVE_DEFAULT_PARTITION__"
-"""What Hive, and what reads its layout, take for null."""
+"""Null, to Hive and to all readers of its layout."""
 
-Place = tuple[Any, ...]
-"""What records of one object have in common: the hour since 1970 (None: unknown), and the fields of the template."""
+Place = tuple[int | str | None, ...]
+"""Common to the records of an object: the hour since 1970 (None: unknown), and the template's fields as in the key."""
 
 
 def hour_of(time: int) -> int | None:
-    """The hour since 1970 of a time in milliseconds; None where it is no time: -1, or beyond the years 1 to 9999."""
+    """The hour since 1970 of a time in milliseconds; None if it is -1 or beyond the years 1 to 9999."""
     return time // _HOUR if _FIRST <= time <= _LAST and time != _NO_TIME else None
 
 
@@ -68,26 +68,34 @@ class Layout:
         """Two layouts of one identity give a place the same meaning."""
 
     def split(self, records: Sequence[Any]) -> Mapping[Place, Sequence[Any]]:
-        """Records by the object that they belong to, in their order."""
+        """Records by their place, in their order.
+
+        Raises:
+            Exception: a record lacks a field, or a field cannot be in a key.
+        """
         hours = self._hours(records)
         if not self._values and len(set(hours)) == 1:  # as nearly always
-            return {(hours[0],): records}
-        found = defaultdict[Place, list[Any]](list)
-        places = zip(hours, *(map(value_of, records) for value_of in self._values), strict=True)
-        for place, record in zip(places, records, strict=True):
-            found[place].append(record)
-        return found
+            return {(_whole(hours[0]),): records}
+        alike = defaultdict[tuple[Any, ...], list[Any]](list)
+        values = zip(hours, *(map(value_of, records) for value_of in self._values), strict=True)
+        for value, record in zip(values, records, strict=True):
+            alike[value].append(record)
+        places = defaultdict[Place, list[Any]](list)
+        for (hour, *fields), members in alike.items():  # escaped once for all that are alike
+            place: Place = (_whole(hour), *map(_escape, fields))
+            places[place] += members
+        return places
 
     def key(self, place: Place, lane: str, sequence: str) -> str:
         """The key of an object for records of ``place``.
 
         Raises:
-            ValueError: a field cannot be in a key, or makes it too long.
+            ValueError: it is too long.
         """
         hour, *values = place
-        fields = dict(zip(self.fields, map(_escape, values), strict=True))
-        template = self._timeless if hour is None else self._template
-        times = {} if hour is None else _times(hour)
+        fields = dict(zip(self.fields, values, strict=True))
+        template = self._template if isinstance(hour, int) else self._timeless
+        times = _times(hour) if isinstance(hour, int) else {}
         key = template.format(**self._fixed, **times, **fields, lane=lane, sequence=sequence).lstrip("/")
         if (size := len(key.encode())) > _KEY_BYTES:
             raise ValueError(f"its key has {size:,} bytes, and S3 takes {_KEY_BYTES:,}")
@@ -97,14 +105,19 @@ class Layout:
         if not self._by_time:
             return [0] * len(records)
         hours = [time // _HOUR for time in map(self._time, records)]
-        # A look at the few different hours, instead of one at each time.
+        # In the usual case only the few different hours are checked.
         if all(0 <= hour <= _LAST // _HOUR for hour in set(hours)):
             return hours
         return [*map(hour_of, map(self._time, records))]
 
 
+def _whole(hour: float | None) -> int | None:
+    """The hour as an int, even if the record's time is a float."""
+    return None if hour is None else int(hour)
+
+
 def _escape(value: object) -> str:
-    """A field's value as one segment of a key; what is not plain in URLs, paths and Hive is percent-encoded."""
+    """A field's value as one segment of a key; characters with a meaning in URLs, paths or Hive are percent-encoded."""
     if value is None or value == "":
         return _NULL
     escaped = quote(str(value), safe="-_")

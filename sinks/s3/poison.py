@@ -1,31 +1,31 @@
-"""Which of many records a function cannot take: a record that breaks it must not keep the others from their object."""
+"""Finds the records that a function cannot take, so that the others reach their object. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sinks.s3.errors import describe
-from sinks.s3.format import ColumnsError
+from .errors import describe
+from .formats.format import ColumnsError
 
 X = TypeVar("X")
 Y = TypeVar("Y")
 
 Rejection = tuple[Any, str, str]
-"""A record, the name of the error that it makes, and the error in a sentence."""
+"""A record, the name of the error that it causes, and the error in a line."""
 
 _NOT_THE_RECORDS = (MemoryError, OSError, ColumnsError)
-"""Errors that say nothing of a single record."""
+"""Errors that no single record causes."""
 
 
 def apart(
     make: Callable[[Sequence[X]], Y], records: Sequence[X]
 ) -> tuple[list[tuple[Sequence[X], Y]], list[Rejection]]:
-    """What ``make`` makes of the records, at once where it can, and the records that it cannot take even alone.
+    """Call ``make`` with all records; return its results, and the records that it cannot take even alone.
 
-    Where it fails, each half is tried: one bad record in n costs 2 log n more calls. Where halves can be made and the
-    whole cannot, the halves it is.
+    If it raises, each half is tried: one bad record in n costs 2 log n more calls. If it takes both halves and not the
+    whole, there are two results.
 
     Raises:
-        MemoryError, OSError, ColumnsError: what ``make`` raises of these, for they are no record's fault.
+        MemoryError, OSError, ColumnsError: ``make`` raised it, and no record is at fault.
     """
     try:
         return [(records, make(records))], []

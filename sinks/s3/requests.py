@@ -1,40 +1,69 @@
-"""The requests of an upload, each made until it is answered."""
+"""The requests of an upload: as calls of boto3, which is pure, and each made until it is answered."""
 
 import logging
-import random
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Event, Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 from prometheus_client import Counter
 
-from sinks.s3.errors import Refused, Verdict, classify, code, describe
-from sinks.s3.upload import Answer, Begin, Complete, Hidden, Look, Put, Request, Send, Tidy, Upload
+from ..background import Every, back_off
+from ..errors import Refused, SinkError
+from .errors import Verdict, classify, code, describe
+from .upload import Answer, Begin, Complete, Hidden, Look, Put, Request, Send, Tidy, Upload
 
 log = logging.getLogger(__name__)
 
 _retries = Counter("s3_retries", "Requests tried again")
 
-_FIRST_REST, _LONGEST_REST = 0.1, 5.0
-_REPORT_SECONDS = 10.0
 _TIDY_ATTEMPTS = 3
 """Tidying up is worth no more."""
-
-
-def back_off(attempt: int) -> float:
-    """Seconds to wait after so many attempts."""
-    return random.uniform(0, min(_LONGEST_REST, _FIRST_REST * 2 ** min(attempt, 10)))
 
 
 class Gone(Exception):
     """S3 does not have the upload of a request, or not all of its parts; the text is S3's."""
 
 
-class Unanswered(RuntimeError):
+class Unanswered(SinkError):
     """A request was not answered in as many attempts as it is worth."""
+
+
+class Call(NamedTuple):
+    """A request as a call of boto3's client."""
+
+    aim: str
+    """In words, after "S3 refuses to"."""
+    method: str
+    arguments: dict[str, Any]
+    may_be_gone: bool = False
+    """Whether it is about an upload or an object that S3 may not have."""
+
+
+def call(upload: Upload, request: Request, extra: Mapping[str, str]) -> Call:
+    """The call of a request; ``extra`` arguments are those of a new object."""
+    key, where = upload.key, {"Bucket": upload.bucket, "Key": upload.key}
+    new = {**where, "ContentType": upload.content_type, **extra}
+    match request:
+        case Begin():
+            return Call(f"begin an upload of {key}", "create_multipart_upload", new)
+        case Send(id=id, number=number, data=data):
+            part = {**where, "UploadId": id, "PartNumber": number, "Body": data}
+            return Call(f"upload part {number} of {key}", "upload_part", part, may_be_gone=True)
+        case Complete(id=id, etags=etags):
+            parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+            whole = {**where, "UploadId": id, "MultipartUpload": {"Parts": parts}}
+            return Call(f"complete {key}", "complete_multipart_upload", whole, may_be_gone=True)
+        case Put(data=data):
+            return Call(f"put {key}", "put_object", {**new, "Body": data})
+        case Look():
+            return Call(f"look for {key}", "head_object", where, may_be_gone=True)
+        case Tidy():
+            # By the exact key: MinIO finds none by a shorter prefix.
+            return Call(
+                f"list uploads of {key}", "list_multipart_uploads", {"Bucket": upload.bucket, "Prefix": upload.key}
+            )
 
 
 class Requests:
@@ -54,7 +83,7 @@ class Requests:
             connect: makes boto3's client of S3, which is thread-safe, with the credentials of this moment.
             bucket: of new objects.
             extra: more arguments of a new object: encryption, storage class, tags.
-            rest: seconds before the attempt after so many.
+            rest: seconds to wait after the n-th failure of a request.
         """
         self._connect, self._bucket, self._extra, self._rest = connect, bucket, extra, rest
         self._client = connect()
@@ -63,7 +92,7 @@ class Requests:
         self._closed = Event()
 
     def close(self) -> None:
-        """Let requests that wait for their next attempt end."""
+        """End the requests that wait for their next attempt."""
         self._closed.set()
 
     def make(self, upload: Upload, request: Request) -> Answer:
@@ -73,63 +102,40 @@ class Requests:
             Gone: S3 does not have the upload.
             Refused: S3 refuses, and would refuse again; or the requests are closed.
         """
-        where = {"Bucket": upload.bucket, "Key": upload.key}
-        new = {"ContentType": upload.content_type, **self._extra}
+        asked = call(upload, request, self._extra)
         match request:
             case Begin():
-                begun = self._try(
-                    f"begin an upload of {upload.key}", upload, lambda s3: s3.create_multipart_upload(**where, **new)
-                )
-                return str(begun["UploadId"])
-            case Send(id=id, number=number, data=data):
-                taken = self._try(
-                    f"upload part {number} of {upload.key}",
-                    upload,
-                    lambda s3: s3.upload_part(**where, UploadId=id, PartNumber=number, Body=data),
-                    id,
-                )
-                return str(taken["ETag"])
-            case Complete(id=id, etags=etags):
-                parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
-                self._try(
-                    f"complete {upload.key}",
-                    upload,
-                    lambda s3: s3.complete_multipart_upload(**where, UploadId=id, MultipartUpload={"Parts": parts}),
-                    id,
-                )
-            case Put(data=data):
-                self._try(f"put {upload.key}", upload, lambda s3: s3.put_object(**where, Body=data, **new))
+                return str(self._try(upload, asked)["UploadId"])
+            case Send():
+                return str(self._try(upload, asked)["ETag"])
             case Look():
-                return self._look(upload, where)
+                return self._look(upload, asked)
             case Tidy():
-                self._tidy_up(upload, where)
+                self._tidy_up(upload, asked)
+            case _:
+                self._try(upload, asked)
         return None
 
-    def _look(self, upload: Upload, where: Mapping[str, str]) -> Answer:
+    def _look(self, upload: Upload, asked: Call) -> Answer:
         try:
-            seen = self._try(f"look for {upload.key}", upload, lambda s3: s3.head_object(**where), "any")
+            return int(self._try(upload, asked)["ContentLength"])
         except Gone:
             return None
         except Refused as error:
             return Hidden(str(error))
-        return int(seen["ContentLength"])
 
-    def _tidy_up(self, upload: Upload, where: Mapping[str, str]) -> None:
-        """Abort other uploads of the key. The object is complete: whatever S3 answers stops nothing."""
+    def _tidy_up(self, upload: Upload, asked: Call) -> None:
+        """Abort other uploads of the key. The object is complete: no answer of S3 stops the flow."""
         if not self._tidy:
             return
         try:
-            # By the exact key: MinIO finds none by a prefix.
-            listed = self._try(
-                f"list uploads of {upload.key}",
-                upload,
-                lambda s3: s3.list_multipart_uploads(Bucket=upload.bucket, Prefix=upload.key),
-                attempts=_TIDY_ATTEMPTS,
-            )
-            for other in listed.get("Uploads", ()):
+            for other in self._try(upload, asked, _TIDY_ATTEMPTS).get("Uploads", ()):
                 if other["Key"] == upload.key and other["UploadId"] != upload.id:
                     log.info("aborting an upload of %s that nobody goes on with", upload.key)
-                    self._abort(upload, where, other["UploadId"])
+                    where = {"Bucket": upload.bucket, "Key": upload.key, "UploadId": other["UploadId"]}
+                    abort = Call(f"abort an upload of {upload.key}", "abort_multipart_upload", where, may_be_gone=True)
+                    with suppress(Gone):
+                        self._try(upload, abort, _TIDY_ATTEMPTS)
         except Unanswered as error:
             log.warning("S3: unfinished uploads of %s, if there are any, stay: %s", upload.key, error)
         except Refused as error:
@@ -143,58 +149,39 @@ class Requests:
                 error,
             )
 
-    def _abort(self, upload: Upload, where: Mapping[str, str], id: str) -> None:  # noqa: A002
-        with suppress(Gone):
-            self._try(
-                f"abort an upload of {upload.key}",
-                upload,
-                lambda s3: s3.abort_multipart_upload(**where, UploadId=id),
-                id,
-                attempts=_TIDY_ATTEMPTS,
-            )
-
-    def _try(
-        self,
-        what: str,
-        upload: Upload,
-        ask: Callable[[Any], Any],
-        id: str | None = None,  # noqa: A002
-        *,
-        attempts: int | None = None,
-    ) -> Any:
-        """Make a request until it is answered.
+    def _try(self, upload: Upload, asked: Call, attempts: int | None = None) -> Any:
+        """Make a call until it is answered.
 
         Raises:
-            Gone: what the request is about, if it has an ``id``, is not there.
-            Unanswered: after so many ``attempts``.
-            Refused: trying again is of no use.
+            Gone: S3 does not have the upload or the object that it is about.
+            Unanswered: there was no answer in so many ``attempts``.
+            Refused: S3 would refuse again.
         """
-        attempt, report = 0, 0.0
+        attempt, report = 0, Every()
         while True:
             client = self._client
             try:
-                return ask(client)
+                return getattr(client, asked.method)(**asked.arguments)
             except Exception as error:
                 why = describe(error)
                 verdict = classify(error)
-                if verdict is Verdict.LOST and id is not None:
+                if verdict is Verdict.LOST and asked.may_be_gone:
                     raise Gone(why) from None
                 if verdict in {Verdict.LOST, Verdict.FATAL}:
-                    raise Refused(f"S3 refuses to {what}: {why}{self._advice(upload, error)}") from error
+                    raise Refused(f"S3 refuses to {asked.aim}: {why}{self._advice(upload, error)}") from error
             attempt += 1
             if attempts is not None and attempt >= attempts:
-                raise Unanswered(f"S3 did not {what} in {attempt} attempts: {why}")
+                raise Unanswered(f"S3 did not {asked.aim} in {attempt} attempts: {why}")
             _retries.inc()
-            if time.monotonic() >= report:
-                log.warning("trying again to %s: %s", what, why)
-                report = time.monotonic() + _REPORT_SECONDS
+            if report():
+                log.warning("trying again to %s: %s", asked.aim, why)
             if self._closed.wait(self._rest(attempt)):
-                raise Refused(f"S3 did not {what} before the end: {why}")
+                raise Refused(f"S3 did not {asked.aim} before the end: {why}")
             if verdict is Verdict.RENEW:
                 self._renew(client)
 
     def _renew(self, expired: Any) -> None:
-        """Make a client anew whose credentials have expired; once, however many requests failed with it."""
+        """Replace a client whose credentials have expired; once, however many requests failed with it."""
         with self._renewing:
             if self._client is expired:
                 try:

@@ -1,6 +1,5 @@
 """The sink: what Bytewax calls, and what the lanes of a process share."""
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,17 +8,17 @@ from typing import Any
 
 from typing_extensions import override
 
-from sinks.lanes import LanedSink, Shared
-from sinks.s3.errors import describe
-from sinks.s3.format import Format
-from sinks.s3.lane import Lane
-from sinks.s3.layout import Layout
-from sinks.s3.poison import Rejection
-from sinks.s3.requests import Requests
-from sinks.s3.state import State
-from sinks.s3.uploads import Uploads
-
-log = logging.getLogger(__name__)
+from ..background import Backlog
+from ..errors import Refused, logged
+from ..lanes import LanedSink, Shared
+from ..state import decode
+from .formats.format import Format
+from .lane import Lane
+from .layout import Layout
+from .poison import Rejection
+from .requests import Requests
+from .state import LaneState
+from .uploads import Uploads, buffered
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,11 @@ class Rolling:
     seconds: float = 300.0
     """Since its first row."""
     open_objects: int = 16
-    """Of a lane; when one more is needed, the one is sealed that has waited longest for a row."""
+    """Of a lane. When one more is needed, the object that has waited longest for a row is sealed."""
 
 
-class UnwritableError(RuntimeError):
-    """A record that no object can hold, where nobody takes such records."""
+class UnwritableError(Refused):
+    """A record that no object can hold, in a flow that has no other place for it."""
 
 
 def stop(rejected: list[Rejection]) -> None:
@@ -48,12 +47,12 @@ def stop(rejected: list[Rejection]) -> None:
 
 
 @dataclass(frozen=True)
-class S3Sink(LanedSink[Sequence[Any], State]):
+class S3Sink(LanedSink[Sequence[Any], bytes]):
     """Writes batches of records to objects. A stream item is ``(key, records)``.
 
-    The flow needs a recovery store: without one a crash loses what is in open objects.
+    The flow needs a recovery store: without one a crash loses the records in open objects.
 
-    Of a lane up to three parts of each open object are in every snapshot. So it is best that all records of a worker
+    For each open object of a lane up to three parts are in every snapshot. So it is best that all records of a worker
     come with one key (``operators.gather``); a lane without records costs nothing.
     """
 
@@ -76,29 +75,26 @@ class S3Sink(LanedSink[Sequence[Any], State]):
     _threads: "Shared[_Threads]" = field(default_factory=Shared, repr=False)
 
     @override
-    def build_part(self, step_id: str, for_part: str, resume_state: State | None) -> Lane:
-        try:
-            threads = self._threads.open(lambda: _Threads(self))
-        except Exception as error:
-            log.error("%s", describe(error))
-            raise
-        return Lane(self, threads.uploads, threads.assembly, for_part, resume_state)
+    @logged(__name__)
+    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> Lane:
+        state = decode(LaneState, resume_state) if resume_state is not None else None
+        threads = self._threads.open(lambda: _Threads(self))
+        return Lane(self, threads.uploads, threads.assembly, for_part, state)
 
     def release(self) -> None:
-        """A lane is closed."""
+        """Take note that a lane is closed."""
         self._threads.release(_Threads.close)
 
 
 class _Threads:
-    """What works beside the flow, for all lanes of a process."""
+    """The threads beside the flow, for all lanes of a process."""
 
     def __init__(self, sink: S3Sink) -> None:
         self.uploads = Uploads(
             Requests(sink.client, sink.bucket, extra=sink.extra),
             ThreadPoolExecutor(sink.concurrency, thread_name_prefix="s3"),
             ThreadPoolExecutor(1, thread_name_prefix="s3-tidying"),
-            max_buffer_bytes=sink.max_buffer_bytes,
-            stopping=sink.stopping,
+            Backlog("S3", sink.max_buffer_bytes, buffered, sink.stopping),
         )
         self.assembly = ThreadPoolExecutor(1, thread_name_prefix="s3-assembly")
 

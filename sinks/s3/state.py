@@ -1,59 +1,82 @@
-"""What a lane keeps in the recovery store: plain values, with the version of their form."""
+"""The state of a lane of the S3 sink."""
 
-from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
-from sinks.s3.errors import StateError
+import msgspec
 
-VERSION = 2
-
-State = dict[str, Any]
-"""``version``; ``series`` of the lane's objects and the number of the ``next``; its objects by how far they are:
-``open`` and ``closing`` (``Object.save``), ``sealed`` (``Upload.save``)."""
+from ..state import State
 
 
-def current(state: State, **defaults: Any) -> State:
-    """A state in the form of this version.
+class Life(Enum):
+    """The state of an object in its lane: OPEN, CLOSING, then SEALED or EMPTY. ``Stage`` is its state at S3."""
 
-    Args:
-        state: of any version up to this.
-        defaults: what the first version did not save: ``bucket``, ``content_type``, ``format``, ``made_by`` and
-            ``part_bytes``. It took them from its settings, which are taken to be those of now.
-
-    Raises:
-        StateError: the state is of a later version.
-    """
-    version = state.get("version", 1)
-    if version > VERSION:
-        raise StateError(
-            f"the recovery store was written by a later version of this job (S3 state {version}, and this one reads "
-            f"{VERSION}): run that version"
-        )
-    if version == VERSION:
-        return state
-    return {
-        **state,
-        "version": VERSION,
-        **{kind: [_object(saved, defaults) for saved in state[kind]] for kind in ("open", "closing")},
-        "sealed": [_upload(saved, defaults) for saved in state["sealed"]],
-    }
+    OPEN = "open"
+    """It takes records."""
+    CLOSING = "closing"
+    """Its last blocks are being assembled."""
+    SEALED = "sealed"
+    """Its upload has all parts."""
+    VISIBLE = "visible"
+    """SEALED, and S3 shows it; only snapshots have this, for otherwise ``Stage`` says so."""
+    EMPTY = "empty"
+    """All its records were rejected: it is not written."""
 
 
-def _object(saved: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    more = {name: defaults[name] for name in ("format", "made_by", "part_bytes")}
-    return {**saved, **more, "upload": _upload(saved["upload"], defaults)}
+class Here(msgspec.Struct, frozen=True, tag="here"):
+    """A part whose bytes are in this process."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.data)
 
 
-def _upload(saved: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    parts = [(size, tag, None if tag else data) for _, size, data, tag in saved["parts"]]
-    last = saved["last"]
-    return {
-        "key": saved["key"],
-        "bucket": defaults["bucket"],
-        "content_type": defaults["content_type"],
-        "rows": saved["rows"],
-        "id": saved["id"],
-        "parts": [*parts, (len(last), None, last)] if last else parts,
-        "sealed": last is not None,
-        "complete": False,
-    }
+class Stored(msgspec.Struct, frozen=True, tag="stored"):
+    """A part that S3 has."""
+
+    size: int
+    etag: str
+
+
+Part = Here | Stored
+
+
+class UploadState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An object as far as S3 has it."""
+
+    key: str
+    bucket: str
+    content_type: str
+    rows: int
+    id: str | None
+    """The id of its multipart upload."""
+    parts: tuple[Part, ...]
+
+
+class ObjectState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An object, and its records that are in no part."""
+
+    life: Life
+    upload: UploadState
+    place: tuple[int | str | None, ...]
+    since: float
+    part_bytes: int
+    format: tuple[Any, ...]
+    made_by: tuple[str, ...]
+    blocks: tuple[bytes, ...]
+    ready: tuple[bytes, ...]
+    memos: tuple[bytes, ...]
+    position: int
+
+
+class LaneState(State, frozen=True, tag="sinks.s3.v1"):
+    """The objects of a lane that are not complete."""
+
+    series: str
+    """Drawn with the lane's first object; "" before that."""
+    next: int
+    """The number of the next object."""
+    objects: tuple[ObjectState, ...]

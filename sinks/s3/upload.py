@@ -1,4 +1,4 @@
-"""The upload of one object as a state machine: which requests S3 is to be sent, and what an answer changes. No I/O.
+"""The upload of one object as a state machine: the requests that are due, and the effect of an answer. No I/O.
 
 ::
 
@@ -6,25 +6,28 @@
      '---> PUTTING ---------------------------->'
     OPEN, COMPLETING -> UNSURE -> LOOKING -> COMPLETE, OPEN, NEW
 
-Its methods may be called from any thread. Each request is handed out once, so that it has one owner: two parts of an
-upload that somebody has removed do not both begin it again. A part is either here or with S3; its bytes are dropped
-when S3 has taken it. So an upload that was removed is begun again while all its parts are here, and lost otherwise.
+Its methods may be called from any thread. Each request is handed out once, so it has one owner: if somebody removes an
+upload while two parts are on their way, it is begun again once. A part is either ``Here`` or ``Stored``: its bytes are
+dropped when S3 has taken it. So an upload that was removed is begun again if all its parts are here, and is lost
+otherwise.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from threading import Lock
-from typing import Any
 
-from sinks.s3.errors import LostUpload
+import msgspec
+
+from .errors import LostUpload
+from .state import Here, Part, Stored, UploadState
 
 log = logging.getLogger(__name__)
 
 
 class Stage(Enum):
-    """How far S3 has the object."""
+    """The state of an object at S3."""
 
     NEW = "there is no multipart upload"
     BEGINNING = "one is being begun"
@@ -52,34 +55,14 @@ _MOVES = {
 
 
 class May(IntEnum):
-    """What may be asked of S3, by what durable snapshots know of the object."""
+    """The requests that are allowed, by the durable snapshots."""
 
     WAIT = 0
-    """Nothing: none has its key."""
+    """None: no durable snapshot has the object's key."""
     SEND = 1
     """Parts may be sent."""
     COMPLETE = 2
-    """The object may become visible: one has it sealed."""
-
-
-@dataclass(frozen=True)
-class Here:
-    """A part whose bytes are here."""
-
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return len(self.data)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A part that S3 has."""
-
-    size: int
-    etag: str
+    """The object may become visible: a durable snapshot has it sealed."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +96,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Look:
-    """Look for the object; the answer is its size, None where it is not there, or `Hidden`."""
+    """Look for the object; the answer is its size, None if it is not there, or `Hidden`."""
 
 
 @dataclass(frozen=True)
@@ -144,17 +127,19 @@ class Upload:
         bucket: str,
         content_type: str,
         rows: int = 0,
+        id: str | None = None,  # noqa: A002  # S3's word
+        parts: Iterable[Part] = (),
     ) -> None:
         self.key, self.bucket, self.content_type, self.rows = key, bucket, content_type, rows
-        self.id: str | None = None
-        """Of the multipart upload, while S3 has it as far as is known."""
+        self.id = id
+        """The id of the multipart upload, unless S3 is known not to have it."""
         self.stage = Stage.NEW
         self.sealed = False
-        """There are no more parts to come."""
-        self.counted = 0
-        """Bytes of it that `Uploads` counts as waiting."""
+        """Whether it has all its parts."""
         self._may = May.WAIT
-        self._parts: list[Here | Stored] = []
+        self._parts = list(parts)
+        self._counted = 0
+        """``waiting`` at the last ``recount``."""
         self._asked = set[int]()
         """Numbers of the parts that were handed out for this id."""
         self._why_gone = ""
@@ -166,14 +151,14 @@ class Upload:
             self._parts.append(Here(data))
 
     def seal(self, last: bytes) -> None:
-        """Take the object's last bytes; none where the parts so far are all of it."""
+        """Take the object's last bytes; b"" if the parts so far are all of it."""
         with self._lock:
             if last:
                 self._parts.append(Here(last))
             self.sealed = True
 
     def allow(self, may: May) -> None:
-        """Allow requests. What was allowed stays so."""
+        """Allow requests. A request that was allowed stays so."""
         with self._lock:
             self._may = max(self._may, may)
 
@@ -184,17 +169,27 @@ class Upload:
 
     @property
     def parts(self) -> int:
-        """How many there are so far."""
+        """The number of parts so far."""
         return len(self._parts)
 
     @property
-    def waiting(self) -> int:
-        """Bytes of parts that may be sent, and that S3 has not taken."""
+    def visible(self) -> bool:
+        """Whether S3 shows the object."""
+        return self.stage in {Stage.COMPLETE, Stage.TIDYING, Stage.DONE}
+
+    def recount(self) -> int:
+        """The change since the last call in the bytes that may be sent and that S3 has not taken.
+
+        Bytes that wait for a snapshot are none of them: the flow must not be held back from that snapshot.
+        """
         with self._lock:
-            return sum(part.size for part in self._parts if isinstance(part, Here)) if self._may else 0
+            may = self._may is May.COMPLETE if self._is_whole() else bool(self._may)
+            waiting = sum(part.size for part in self._parts if isinstance(part, Here)) if may else 0
+            change, self._counted = waiting - self._counted, waiting
+            return change
 
     def requests(self) -> list[Request]:
-        """What S3 is to be asked now; the caller owes the answer to each."""
+        """The requests that are due now; the caller owes the answer to each."""
         with self._lock:
             return [*self._due()] if self._may else []
 
@@ -231,35 +226,22 @@ class Upload:
                 self._asked.clear()
                 self._move(Stage.UNSURE)
 
-    def save(self) -> dict[str, Any]:
-        """The object for a snapshot, as plain values."""
+    def save(self) -> UploadState:
+        """The object for a snapshot."""
         with self._lock:
-            return {
-                "key": self.key,
-                "bucket": self.bucket,
-                "content_type": self.content_type,
-                "rows": self.rows,
-                "id": self.id,
-                "parts": [
-                    (part.size, None, part.data) if isinstance(part, Here) else (part.size, part.etag, None)
-                    for part in self._parts
-                ],
-                "sealed": self.sealed,
-                "complete": self.stage in _VISIBLE,
-            }
+            return UploadState(self.key, self.bucket, self.content_type, self.rows, self.id, tuple(self._parts))
 
     @classmethod
-    def restore(cls, saved: Mapping[str, Any]) -> "Upload":
-        """The object of a snapshot, which is durable. If that has it sealed, a later run may have completed it."""
-        upload = cls(saved["key"], bucket=saved["bucket"], content_type=saved["content_type"], rows=saved["rows"])
-        upload.id, upload.sealed = saved["id"], saved["sealed"]
-        upload._parts = [Stored(size, tag) if data is None else Here(data) for size, tag, data in saved["parts"]]
-        upload._may = May.COMPLETE if upload.sealed else May.SEND
-        if saved["complete"]:
+    def restore(cls, saved: UploadState, *, sealed: bool, visible: bool) -> "Upload":
+        """The object of a durable snapshot. If it was sealed there, a run since may have completed it."""
+        upload = cls(**msgspec.structs.asdict(saved))
+        upload.sealed = sealed
+        upload._may = May.COMPLETE if sealed else May.SEND
+        if visible:
             upload.stage = Stage.COMPLETE
-        elif upload.sealed:
+        elif sealed:
             upload.stage = Stage.UNSURE
-        elif upload.id:
+        elif saved.id:
             upload.stage = Stage.OPEN
         return upload
 
@@ -270,7 +252,7 @@ class Upload:
         elif self.stage is Stage.COMPLETE:
             self._move(Stage.TIDYING)
             yield Tidy()
-        elif self.stage is Stage.NEW and self.sealed and len(self._parts) == 1:
+        elif self._is_whole():
             if self._may is May.COMPLETE:
                 (whole,) = self._parts
                 assert isinstance(whole, Here)  # noqa: S101  # `_looked` sees to it
@@ -289,8 +271,13 @@ class Upload:
                 self._move(Stage.COMPLETING)
                 yield Complete(self.id, etags)
 
+    def _is_whole(self) -> bool:
+        """Whether it goes up in one request."""
+        return self.stage is Stage.NEW and self.sealed and len(self._parts) == 1
+
     def _looked(self, answer: Answer) -> None:
-        if self.sealed and answer == sum(part.size for part in self._parts):
+        if self.sealed and answer == self.size:
+            self._parts = [Stored(self.size, "")]
             self._move(Stage.COMPLETE)
         elif self.id is not None:
             self._move(Stage.OPEN)
@@ -318,6 +305,3 @@ class Upload:
             f"with it {self.rows} rows: {self._why_gone or 'S3 has neither it nor the object'}; start the flow again "
             "without its recovery store, from offsets before them"
         )
-
-
-_VISIBLE = frozenset({Stage.COMPLETE, Stage.TIDYING, Stage.DONE})

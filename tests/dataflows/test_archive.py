@@ -32,6 +32,7 @@ from settings import Archive
 from sinks.s3 import Rolling
 from tests.dataflows.world import Outputs, Row, World
 from tests.job import Job
+from tests.sinks.test_s3 import settle
 from tests.sinks.test_s3_times import TIMES
 from tests.test_docs import example, query
 
@@ -314,8 +315,7 @@ def test_ratings_without_a_date_are_read_with_the_others(
         assert sink is not None
         lane = replace(sink, rolling=Rolling(seconds=0)).build_part("archive", "0000", None)
         lane.write_batch([[enriched(number, 10, time) for number, time in enumerate(times)]])
-        while (state := lane.snapshot())["closing"] or state["sealed"]:
-            time.sleep(0.05)
+        settle(lane)
         lane.close()
         client = server.client()
         for found in client.list_objects_v2(Bucket="archive")["Contents"]:
@@ -359,8 +359,7 @@ def test_objects_have_encryption_class_and_tags(message_bytes: int, monkeypatch:
         lane = sink.build_part("archive", "0000", None)
         for first in range(0, 10_000, 1000):
             lane.write_batch([[enriched(number, message_bytes) for number in range(first, first + 1000)]])
-        while (state := lane.snapshot())["closing"] or state["sealed"]:
-            time.sleep(0.05)
+        settle(lane)
         lane.close()
         client = server.client()
         (key,) = [found["Key"] for found in client.list_objects_v2(Bucket="archive")["Contents"]]

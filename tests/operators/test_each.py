@@ -1,5 +1,6 @@
 import doctest
 from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 from typing import Any
 
 import bytewax.operators as op
@@ -10,14 +11,16 @@ from bytewax.testing import TestingSink, TestingSource, run_main
 from prometheus_client import REGISTRY
 
 import operators.each
+import operators.output
 from operators.batch import Batch
 from operators.each import EachOut, Oks, each, together, where
 from operators.failure import Failures
 
 
-def test_examples() -> None:
-    found = doctest.testmod(operators.each)
-    assert (found.attempted > 10, found.failed) == (True, 0)
+@pytest.mark.parametrize("module", [operators.each, operators.output])
+def test_examples(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert (found.attempted > 5, found.failed) == (True, 0)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sinks.s3 import Format, objects
-from sinks.s3.jsonl import JsonLines
-from sinks.s3.parquet import Parquet
+from sinks.s3 import Format
+from sinks.s3 import object as objects
+from sinks.s3.formats.jsonl import JsonLines
+from sinks.s3.formats.parquet import Parquet
+from sinks.s3.state import LaneState, Life, ObjectState
+from sinks.state import decode
 from tests.sinks.fake_s3 import FakeS3
 
 HOUR = 3_600_000
@@ -44,23 +47,25 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(key: str, body: bytes) -> list[int]:
     """The numbers of an object's rows; the rows are looked at."""
-    if ".parquet" in key:
-        found = pq.read_table(io.BytesIO(body)).select(SCHEMA.names).cast(SCHEMA).to_pylist()
-        rows = [Row(one["number"], round(one["time"].timestamp() * 1000), one["text"]) for one in found]
-    else:
-        rows = [Row(*[json.loads(line)[name] for name in SCHEMA.names]) for line in gzip.decompress(body).splitlines()]
+    rows = [Row(*[one[name] for name in SCHEMA.names]) for one in read_rows(key, body)]
     assert rows == [row(one.number) for one in rows]
     return [one.number for one in rows]
 
 
+def read_rows(key: str, body: bytes) -> list[dict[str, Any]]:
+    """The rows of an object."""
+    if ".parquet" not in key:
+        return [json.loads(line) for line in gzip.decompress(body).splitlines()]
+    table = pq.read_table(io.BytesIO(body))
+    assert all(table.schema.field(column.name).equals(column) for column in SCHEMA)
+    return [{**one, "time": round(one["time"].timestamp() * 1000)} for one in table.to_pylist()]
+
+
 def numbers(s3: FakeS3) -> list[int]:
     """Of all rows in all objects."""
-    return sorted(number for key, body in s3.objects.items() for number in read(key, body))
+    return sorted(number for key, body in list(s3.objects.items()) for number in read(key, body))
 
 
-def content_of(saved: Any) -> int:
-    """Bytes in a state."""
-    if isinstance(saved, bytes):
-        return len(saved)
-    values = saved.values() if isinstance(saved, dict) else saved if isinstance(saved, list | tuple) else ()
-    return sum(map(content_of, values))
+def objects_in(state: bytes, *lives: Life) -> list[ObjectState]:
+    """The objects of a lane's state, or those in some states of their life."""
+    return [one for one in decode(LaneState, state).objects if not lives or one.life in lives]

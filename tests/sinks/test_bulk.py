@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
+from sinks.elasticsearch import Refused
 from sinks.elasticsearch.bulk import (
     Document,
     OpType,
-    Refused,
     Rejected,
     Rejection,
     Result,
     as_create,
     broken,
+    classify,
     operation,
     operations,
-    sort,
     source,
 )
 
@@ -74,9 +74,9 @@ MALFORMED = "document_parsing_exception"
         ([item(500, "internal", "in\n two  lines")], Result(0, 0, [], [0], "500 internal: in two lines")),
     ],
 )
-def test_sort(items: list[dict[str, Any]], result: Result) -> None:
+def test_classify(items: list[dict[str, Any]], result: Result) -> None:
     errors = any(next(iter(one.values()))["status"] >= 300 for one in items)
-    assert sort({"errors": errors, "items": items}, len(items)) == result
+    assert classify({"errors": errors, "items": items}, len(items)) == result
     assert result.acknowledged + result.stale + len(result.rejected) + len(result.retryable) == len(items)
 
 
@@ -85,13 +85,13 @@ def test_sort(items: list[dict[str, Any]], result: Result) -> None:
 )
 def test_what_no_document_will_pass_is_refused(status: int, kind: str) -> None:
     with pytest.raises(Refused, match=f"{status} {kind}: why"):
-        sort({"errors": True, "items": [item(201), item(status, kind)]}, 2)
+        classify({"errors": True, "items": [item(201), item(status, kind)]}, 2)
 
 
 @pytest.mark.parametrize("answer", [{}, {"errors": False, "items": []}, {"errors": False, "items": [item(201)] * 3}])
 def test_another_number_of_items_is_no_answer(answer: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="items to 2 documents"):
-        sort(answer, 2)
+        classify(answer, 2)
 
 
 HOSTILE: list[tuple[Any, str]] = [

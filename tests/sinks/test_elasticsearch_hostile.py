@@ -14,7 +14,7 @@ from servers.elasticsearch import Elasticsearch
 from servers.embedded.elasticsearch import EmbeddedElasticsearch
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Rejected
 from tests.sinks.test_bulk import HOSTILE
-from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, template
+from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, template, unanswered
 
 GOOD = b'{"number":1,"text":"x"}'
 
@@ -59,7 +59,7 @@ def write(url: str, batches: Sequence[list[Document]]) -> list[Rejected]:
     sink = ElasticsearchSink(Cluster((url,)), rejects, (template(name),), sending=replace(QUICK, bulk_bytes=10_000))
     lane = sink.build_part("step", "0000", None)
     lane.write_batch(list(batches))
-    assert lane.snapshot() == []
+    assert unanswered(lane) == ()
     lane.close()
     return rejects.seen
 

@@ -9,7 +9,7 @@ from elasticsearch import Elasticsearch as Client
 
 from servers.elasticsearch import Elasticsearch
 from sinks.elasticsearch import Cluster, ElasticsearchSink
-from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, wait_until
+from tests.sinks.test_elasticsearch import QUICK, Rejects, contents, documents, expected, unanswered, wait_until
 
 Step = Callable[[Client, str], object]
 
@@ -129,10 +129,10 @@ def test_documents_wait_for_an_index_that_takes_none(
         lane = sink.build_part("step", "0000", None)
         lane.write_batch([documents(index, range(COUNT))])
         wait_until(lambda: any(reason.format(index=index) in line for line in lines(caplog)))
-        assert lane.snapshot() != []
+        assert unanswered(lane) != ()
     finally:
         mend(client, index)
-    wait_until(lambda: lane.snapshot() == [])
+    wait_until(lambda: unanswered(lane) == ())
     lane.close()
     assert contents(client, index) == expected(range(COUNT))
     assert rejects.seen == []
@@ -151,7 +151,7 @@ def test_a_data_stream_that_is_written_to_like_an_index_keeps_documents_waiting(
     lane.write_batch([documents(index, range(10))])
     reason = "400 illegal_argument_exception: only write ops with an op_type of create are allowed in data streams"
     wait_until(lambda: any(reason in line for line in lines(caplog)))
-    assert lane.snapshot() != []
+    assert unanswered(lane) != ()
     lane.close()
     assert rejects.seen == []
 
@@ -175,10 +175,10 @@ def test_an_index_that_is_closed_while_documents_flow_has_all_of_them_once_it_is
             lane.snapshot()
         if at <= 500:
             wait_until(lambda: client.indices.exists(index=index).body)
-    wait_until(lambda: lanes[1].snapshot() == [])
-    assert lanes[0].snapshot() != []
+    wait_until(lambda: unanswered(lanes[1]) == ())
+    assert unanswered(lanes[0]) != ()
     client.indices.open(index=index)
-    wait_until(lambda: lanes[0].snapshot() == [])
+    wait_until(lambda: unanswered(lanes[0]) == ())
     for lane in lanes:
         lane.close()
     assert contents(client, index) == contents(client, other) == expected(range(2000))

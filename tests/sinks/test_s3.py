@@ -1,9 +1,5 @@
 """The S3 sink, its lanes driven by hand, on the embedded S3 and on a real one."""
 
-import gzip
-import io
-import json
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,28 +8,17 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from servers.embedded.s3 import EmbeddedS3
 from servers.s3 import S3
 from sinks.s3 import Layout, LostUpload, Refused, Rolling, S3Sink
-from sinks.s3.format import Format
-from sinks.s3.jsonl import JsonLines
-from sinks.s3.parquet import Parquet
+from sinks.s3.formats.format import Format
+from sinks.s3.formats.jsonl import JsonLines
+from sinks.s3.formats.parquet import Parquet
+from sinks.s3.state import Life, Stored
 from tests.sinks.fake_s3 import FakeS3
-
-HOUR = 3_600_000
-
-
-class Row(msgspec.Struct):
-    number: int
-    time: int
-    text: str | None = None
-
-
-SCHEMA = pa.schema([("number", pa.int64()), ("time", pa.timestamp("ms", tz="UTC")), ("text", pa.string())])
-FORMATS: dict[str, Callable[[], Format]] = {"jsonl": JsonLines, "parquet": lambda: Parquet(SCHEMA)}
+from tests.sinks.s3_rows import FORMATS, HOUR, SCHEMA, Row, objects_in, read_rows
 
 
 class Clock:
@@ -62,7 +47,7 @@ def bucket(server: EmbeddedS3 | S3, topics: Callable[[str], str]) -> str:
 
 @pytest.fixture(params=list(FORMATS))
 def sink(request: pytest.FixtureRequest, server: EmbeddedS3 | S3, bucket: str) -> S3Sink:
-    return make(server, bucket, FORMATS[request.param]())
+    return make(server, bucket, FORMATS[request.param])
 
 
 def make(
@@ -89,16 +74,8 @@ def objects(server: EmbeddedS3 | S3, bucket: str) -> dict[str, list[dict[str, An
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for item in page.get("Contents", []):
             body = client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-            found[item["Key"]] = read(item["Key"], body)
+            found[item["Key"]] = read_rows(item["Key"], body)
     return found
-
-
-def read(key: str, body: bytes) -> list[dict[str, Any]]:
-    if key.endswith(".parquet"):
-        table = pq.read_table(io.BytesIO(body))
-        assert table.schema.equals(SCHEMA)
-        return [{**row, "time": int(row["time"].timestamp() * 1000)} for row in table.to_pylist()]
-    return [json.loads(line) for line in gzip.decompress(body).splitlines()]
 
 
 def plain(records: list[Row]) -> list[dict[str, Any]]:
@@ -109,13 +86,12 @@ def uploads(server: EmbeddedS3 | S3, bucket: str) -> list[str]:
     return [found["Key"] for found in server.client().list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
 
 
-def settle(lane: Any, seconds: float = 60) -> dict[str, Any]:
-    """Snapshots until nothing sealed is left."""
+def settle(lane: Any, seconds: float = 60) -> None:
+    """Take snapshots until the lane has only open objects."""
     deadline = time.monotonic() + seconds
-    while (state := lane.snapshot())["closing"] or state["sealed"]:
+    while any(one.life is not Life.OPEN for one in objects_in(lane.snapshot())):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    return dict(state)
 
 
 def contents(server: EmbeddedS3 | S3, bucket: str) -> list[dict[str, Any]]:
@@ -127,10 +103,10 @@ def test_an_object_is_sealed_by_age_without_new_rows(server: Any, bucket: str, s
     lane.write_batch([rows(range(10), "t"), rows(range(10, 20))])
     clock: Any = sink.clock
     clock.now += 299
-    assert lane.snapshot()["sealed"] == []
+    assert objects_in(lane.snapshot(), Life.SEALED) == []
     clock.now += 1
     lane.write_batch([[]])  # a tick
-    assert len(lane.snapshot()["sealed"]) == 1
+    assert len(objects_in(lane.snapshot(), Life.SEALED)) == 1
     assert objects(server, bucket) == {}, "visible one snapshot later"
     settle(lane)
     lane.close()
@@ -153,7 +129,7 @@ def test_objects_have_no_more_rows_than_they_may(server: Any, bucket: str, sink:
 def test_a_limit_may_be_lowered_between_two_starts(server: Any, bucket: str, sink: S3Sink) -> None:
     lane = sink.build_part("step", "0000", None)
     lane.write_batch([rows(range(1500))])
-    state = saved(lane.snapshot())
+    state = lane.snapshot()
     lane.close()
     lane = replace(sink, rolling=Rolling(rows=1000)).build_part("step", "0000", state)
     lane.write_batch([rows(range(1500, 4000))])
@@ -169,8 +145,7 @@ def test_large_objects_go_up_in_parts(server: Any, bucket: str, sink: S3Sink) ->
     largest = 0
     for batch in sent:
         lane.write_batch([batch])
-        state = lane.snapshot()
-        largest = max(largest, sum(size_of(value) for value in state["open"]))
+        largest = max(largest, len(msgspec.msgpack.encode(objects_in(lane.snapshot(), Life.OPEN))))
     clock: Any = sink.clock
     clock.now += 300
     settle(lane)
@@ -181,49 +156,12 @@ def test_large_objects_go_up_in_parts(server: Any, bucket: str, sink: S3Sink) ->
     assert uploads(server, bucket) == []
 
 
-def size_of(value: object) -> int:
-    if isinstance(value, bytes):
-        return len(value)
-    if isinstance(value, dict):
-        return sum(map(size_of, value.values()))
-    return sum(map(size_of, value)) if isinstance(value, list | tuple) else 0
-
-
-def test_a_crash_at_every_snapshot_neither_loses_nor_doubles(server: Any, bucket: str, sink: S3Sink) -> None:
-    """Each run takes two batches more than its last snapshot knows, and dies: the next one is given them again."""
-    batches = [noise(range(at, at + 1500)) for at in range(0, 30_000, 1500)]
-    sink = replace(sink, rolling=Rolling(bytes=11 << 20, rows=7000))
-    state: Any = None
-    for at, batch in enumerate(batches):
-        lane = replace(sink).build_part("step", "0000", state)
-        lane.write_batch([batch])
-        state = saved(lane.snapshot())
-        for later in batches[at + 1 : at + 3]:
-            lane.write_batch([later])
-            if at % 3 == 0:
-                lane.snapshot()  # one that does not become durable: it is not resumed from ...
-                break  # ... and so nothing more may be shown by it
-        lane.close()
-    lane = replace(sink).build_part("step", "0000", state)
-    clock: Any = sink.clock
-    clock.now += 300
-    settle(lane)
-    lane.close()
-    assert contents(server, bucket) == plain([row for batch in batches for row in batch])
-    assert uploads(server, bucket) == []
-
-
-def saved(state: Any) -> Any:
-    """As it comes out of the recovery store."""
-    return pickle.loads(pickle.dumps(state))
-
-
 def test_completing_again_after_a_crash_is_no_fault(server: Any, bucket: str, sink: S3Sink) -> None:
     lane = replace(sink, rolling=Rolling(rows=12_000)).build_part("step", "0000", None)
     for at in range(0, 12_000, 2000):
         lane.write_batch([noise(range(at, at + 2000))])
         lane.snapshot()
-    while not (state := saved(lane.snapshot()))["sealed"]:
+    while not objects_in(state := lane.snapshot(), Life.SEALED):
         time.sleep(0.05)
     settle(lane)
     lane.close()
@@ -239,19 +177,20 @@ def test_completing_again_after_a_crash_is_no_fault(server: Any, bucket: str, si
 def test_a_lost_upload_is_told(s3: S3, topics: Callable[[str], str], form: str) -> None:
     server, bucket = s3, topics("bucket")
     server.create_bucket(bucket)
-    sink = make(server, bucket, FORMATS[form]())
+    sink = make(server, bucket, FORMATS[form])
     lane = sink.build_part("step", "0000", None)
     at = 0
-    while not any(tag for found in lane.snapshot()["open"] for _, tag, _ in found["upload"]["parts"]):
+    while not any(isinstance(part, Stored) for one in objects_in(lane.snapshot()) for part in one.upload.parts):
         lane.write_batch([noise(range(at, at + 2000))])
         at += 2000
         time.sleep(0.1)
         assert at < 100_000
-    upload = lane.snapshot()["open"][0]["upload"]
-    server.client().abort_multipart_upload(Bucket=bucket, Key=upload["key"], UploadId=upload["id"])
+    upload = objects_in(lane.snapshot())[0].upload
+    assert upload.id is not None
+    server.client().abort_multipart_upload(Bucket=bucket, Key=upload.key, UploadId=upload.id)
     clock: Any = sink.clock
     clock.now += 300
-    with pytest.raises(LostUpload, match=upload["key"]):
+    with pytest.raises(LostUpload, match=upload.key):
         for _ in range(100):
             lane.snapshot()
             time.sleep(0.1)

@@ -12,14 +12,17 @@ from botocore.compat import HTTPHeaders
 from botocore.parsers import ResponseParserError
 
 from servers.embedded.s3 import EmbeddedS3
+from sinks import background
 from sinks.s3 import LostUpload, Refused, Rolling, S3Sink
-from sinks.s3 import requests as requests_module
 from sinks.s3.errors import Verdict, classify
-from sinks.s3.jsonl import JsonLines
+from sinks.s3.formats.jsonl import JsonLines
 from sinks.s3.requests import Requests
+from sinks.s3.state import LaneState, Life, ObjectState, Stored, UploadState
 from sinks.s3.upload import Begin, Upload
+from sinks.state import encode
 from tests.sinks.fake_s3 import FakeS3, client_error
-from tests.sinks.test_s3 import contents, make, noise, plain, rows, saved, settle, uploads
+from tests.sinks.s3_rows import objects_in
+from tests.sinks.test_s3 import contents, make, noise, plain, rows, settle, uploads
 
 RETRY, RENEW, LOST, FATAL = Verdict.RETRY, Verdict.RENEW, Verdict.LOST, Verdict.FATAL
 
@@ -149,7 +152,7 @@ def xml(code: str) -> bytes:
 
 @pytest.fixture
 def wire(server: EmbeddedS3, monkeypatch: pytest.MonkeyPatch) -> Wire:
-    monkeypatch.setattr(requests_module, "_LONGEST_REST", 0.05)
+    monkeypatch.setattr(background, "_LONGEST_REST", 0.05)
     return Wire(server)
 
 
@@ -241,8 +244,8 @@ def test_what_only_tidies_up_stops_nothing(
     wire.answer(operation, status, body, times=1000)
     lane = replace(sink, rolling=Rolling(rows=10)).build_part("step", "0000", None)
     lane.write_batch([rows(range(100))])
-    for saved_upload in lane.snapshot()["sealed"]:  # as a run that died would leave them
-        server.client().create_multipart_upload(Bucket=bucket, Key=saved_upload["key"])
+    for one in objects_in(lane.snapshot(), Life.SEALED):  # as a run that died would leave them
+        server.client().create_multipart_upload(Bucket=bucket, Key=one.upload.key)
     settle(lane)
     lane.write_batch([rows(range(100, 110))])
     settle(lane)
@@ -259,7 +262,7 @@ def test_a_resumed_object_needs_no_right_to_look(server: EmbeddedS3, bucket: str
     for large, lane_name in ((False, "0000"), (True, "0001")):
         lane = sink.build_part("step", lane_name, None)
         expected = fill(lane, large)
-        while not (state := saved(lane.snapshot()))["sealed"]:
+        while not objects_in(state := lane.snapshot(), Life.SEALED):
             pass
         lane.close()
         lane = sink.build_part("step", lane_name, state)
@@ -272,12 +275,9 @@ def test_a_resumed_object_needs_no_right_to_look(server: EmbeddedS3, bucket: str
 def test_an_upload_that_is_gone_and_cannot_be_looked_for_is_told() -> None:
     s3 = FakeS3(fault=lambda operation, _: deny(operation))
     sink = make(s3, "bucket", JsonLines())
-    state = sink.build_part("step", "0000", None).snapshot()
-    state["sealed"] = [{
-        "key": "gone", "bucket": "bucket", "content_type": "t", "rows": 7, "id": "removed",
-        "parts": [(5, "tag", None), (3, "tag", None)], "sealed": True, "complete": False,
-    }]  # fmt: skip
-    lane = sink.build_part("step", "0000", state)
+    upload = UploadState("gone", "bucket", "t", rows=7, id="removed", parts=(Stored(5, "tag"), Stored(3, "tag")))
+    sealed = ObjectState(Life.SEALED, upload, (None,), 0, 1, ("jsonl",), (), blocks=(), ready=(), memos=(), position=8)
+    lane = sink.build_part("step", "0000", encode(LaneState("series", 1, (sealed,))))
     with pytest.raises(LostUpload, match=r"gone.*or a run before completed it.*s3:GetObject.*AccessDenied"):
         settle(lane)
     lane.close()

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from dataflows.archive import FORMATS
 from records.enriched import EnrichedRating
 from sinks.s3 import Layout, Rejection, Rolling, S3Sink
-from sinks.s3.format import ColumnsError
+from sinks.s3.formats.format import ColumnsError
 from sinks.s3.poison import apart
 from sinks.s3.sink import UnwritableError
 from tests.sinks.fake_s3 import FakeS3
-from tests.sinks.test_s3 import Clock, saved, settle
+from tests.sinks.test_s3 import Clock, settle
 
 ODD: list[Any] = [
     "\ud800", "a\udfffb", "\x00", "", "x" * 3000, "é" * 2000, 2**63, -(2**63) - 1, 2**64, 10**30, 2**63 - 1, -(2**63),
@@ -66,7 +66,7 @@ def test_hostile_records_between_good_ones(form: str, template: str, odd_batches
         number += len(batch)
         lane.write_batch([records])
         if at % 2:  # and a new run goes on with what is in the recovery store
-            state = saved(lane.snapshot())
+            state = lane.snapshot()
             lane.close()
             lane = output.build_part("step", "0000", state)
     output.clock.now += 300  # type: ignore[attr-defined]

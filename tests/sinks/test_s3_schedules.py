@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from sinks.background import Backlog
 from sinks.s3.errors import LostUpload
 from sinks.s3.requests import Requests
 from sinks.s3.upload import May, Stage, Upload
-from sinks.s3.uploads import Uploads
+from sinks.s3.uploads import Uploads, buffered
 from tests.sinks.fake_s3 import FakeS3, client_error
 
 PARTS = [b"first part", b"second", b"the third"]
@@ -134,7 +135,7 @@ def run(chosen: Chosen, count: int, faults: int, outcomes: dict[str, int]) -> No
     s3, threads = FakeS3(), Threads()
     client = Client(s3, threads)
     requests = Requests(lambda: client, "bucket", extra={}, rest=lambda _attempt: 0)
-    uploads = Uploads(requests, threads, threads, max_buffer_bytes=1 << 20, stopping=lambda: False)
+    uploads = Uploads(requests, threads, threads, Backlog("S3", 1 << 20, buffered, lambda: False))
     upload = Upload("key", bucket="bucket", content_type="text/plain")
     for part in PARTS[: count - 1]:
         upload.add(part)
@@ -166,14 +167,15 @@ def run(chosen: Chosen, count: int, faults: int, outcomes: dict[str, int]) -> No
             with suppress(Exception):  # nobody is there for its answer
                 client.late.pop()()
         faults -= what not in {"answered", "sealed", "late arrives"}
-    if uploads.failure is None:
+    failure = uploads.backlog.failure
+    if failure is None:
         assert s3.objects == {"bucket/key": b"".join(PARTS[:count])}, chosen.made
         assert upload.stage is Stage.DONE, chosen.made
-        assert upload.counted == 0
+        assert upload.recount() == uploads.backlog.bytes == 0
         outcomes["whole"] += 1
     else:
-        assert isinstance(uploads.failure, LostUpload), chosen.made
-        assert "key" in str(uploads.failure)
+        assert isinstance(failure, LostUpload), chosen.made
+        assert "key" in str(failure)
         assert removed_after, f"lost, though all its parts were here: {chosen.made}"
         outcomes["lost"] += 1
 
@@ -190,7 +192,7 @@ def test_two_parts_in_flight_on_an_upload_that_is_removed_begin_one_new_one() ->
     """And the new one is slow: the second part waits for it, with its bytes."""
     s3, threads = FakeS3(), Threads()
     requests = Requests(lambda: Client(s3, threads), "bucket", extra={}, rest=lambda _attempt: 0)
-    uploads = Uploads(requests, threads, threads, max_buffer_bytes=1 << 20, stopping=lambda: False)
+    uploads = Uploads(requests, threads, threads, Backlog("S3", 1 << 20, buffered, lambda: False))
     upload = Upload("key", bucket="bucket", content_type="text/plain")
     upload.add(PARTS[0])
     upload.add(PARTS[1])
@@ -210,4 +212,4 @@ def test_two_parts_in_flight_on_an_upload_that_is_removed_begin_one_new_one() ->
     assert Counter(seen) == {"create_multipart_upload": 2, "upload_part": 4, "head_object": 1}
     ((_, parts),) = s3.uploads.values()
     assert parts == {1: PARTS[0], 2: PARTS[1]}
-    assert uploads.failure is None
+    assert uploads.backlog.failure is None

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sinks.s3 import Layout
+from sinks.s3.formats.parquet import Parquet
 from sinks.s3.layout import DEFAULT
-from sinks.s3.parquet import Parquet
 from tests.sinks.s3_rows import Row
 
 FIRST, LAST = -62_135_596_800_000, 253_402_300_799_999

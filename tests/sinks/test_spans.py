@@ -2,13 +2,14 @@
 
 import pytest
 
-from sinks.kafka.spans import VERSION, Span, State, between, is_state_of, merge, to_read
+from sinks.kafka.spans import Span, between, merge, to_read
+from sinks.kafka.state import LaneState
 
 FAR = 20_000
 
 
-def state(*ends: int, closed: tuple[Span, ...] = (), topic_id: str | None = "a") -> State:
-    return VERSION, "out", topic_id, closed, ends
+def state(*ends: int, closed: tuple[Span, ...] = (), topic_id: str | None = "a") -> LaneState:
+    return LaneState("out", topic_id, closed, ends)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def state(*ends: int, closed: tuple[Span, ...] = (), topic_id: str | None = "a")
         ("which no longer counts", [state(9, closed=((0, 2, 4),))], (3,), [(0, 0, 3)]),
     ],
 )
-def test_what_is_read_back(what: str, states: list[State], ends: tuple[int, ...], spans: list[Span]) -> None:
+def test_what_is_read_back(what: str, states: list[LaneState], ends: tuple[int, ...], spans: list[Span]) -> None:
     assert to_read(states, "a", ends) == spans, what
 
 
@@ -62,11 +63,3 @@ def test_merged(spans: list[Span], merged: list[Span]) -> None:
 
 def test_between() -> None:
     assert between((1, 5), (3, 5, 2)) == [(0, 1, 3), (2, 0, 2)]
-
-
-@pytest.mark.parametrize(
-    "other", [None, "x", (), (VERSION, "other", None, (), (1,)), (VERSION + 1, "out", None, (), (1,))]
-)
-def test_states_of_others(other: object) -> None:
-    assert is_state_of("out", state(1))
-    assert not is_state_of("out", other)

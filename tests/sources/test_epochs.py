@@ -13,9 +13,7 @@ SEEN = Observed(now=100.01, began=100.0, interval=1.0, early=0.0, lag=0.0, slept
 
 
 def test_the_model_is_of_the_installed_bytewax() -> None:
-    assert version("bytewax") == BYTEWAX, (
-        "compare src/inputs.rs with benchmarks/bytewax_epochs.py"
-    )
+    assert version("bytewax") == BYTEWAX, "compare src/inputs.rs with benchmarks/bytewax_epochs.py"
 
 
 @pytest.mark.parametrize(

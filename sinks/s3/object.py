@@ -1,34 +1,37 @@
-"""An object that takes records: from rows to the parts of its upload."""
+"""An object of a lane: from rows to the parts of its upload."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from sinks.s3.format import Format
-from sinks.s3.layout import Place
-from sinks.s3.poison import Rejection, apart
-from sinks.s3.upload import Upload
+from .formats.format import Format
+from .layout import Place
+from .poison import Rejection, apart
+from .state import Life, ObjectState
+from .upload import Upload
 
 _LEAST_PART_BYTES = 5 << 20
-"""S3 takes no smaller part, but for the last."""
+"""S3 takes no smaller part, except the last one."""
 _MOST_PARTS = 9_000
-"""S3 takes 10,000; an object may grow over its limit by what one batch of records holds."""
+"""S3 takes 10,000; an object may grow over its limit by one batch of records."""
 
 _BLOCK_ROWS = 1_000
-"""So many records become a block as soon as they are there: records that wait are spread over more memory than the
-processor's caches hold, and make all of the flow slower."""
+"""The records of a block. Records that wait for more would leave the processor's caches, and slow the flow down."""
 _GROUP_BYTES = 4 << 20
-"""So many bytes of blocks are assembled at once: a row group of Parquet."""
+"""Blocks that are assembled at once, in bytes: a row group of Parquet."""
 _SMALL_BYTES = 256 << 10
-"""So many bytes of blocks are assembled within milliseconds."""
+"""Blocks of fewer bytes are assembled within milliseconds."""
 _ASSEMBLY_SECONDS = 60.0
 
 
 def part_bytes(object_bytes: int) -> int:
-    """The size of the parts of objects of such a size: S3's smallest, so long as 10,000 of them are enough."""
+    """The size of the parts of objects of such a size: S3's smallest, unless that makes over 10,000 parts."""
     least = -(-object_bytes // _MOST_PARTS)
     return _LEAST_PART_BYTES if least <= _LEAST_PART_BYTES else -(-least >> 20) << 20
+
+
+_MOVES = {Life.OPEN: {Life.CLOSING}, Life.CLOSING: {Life.SEALED, Life.EMPTY}}
 
 
 @dataclass
@@ -41,10 +44,10 @@ class _Group:
 
 @dataclass
 class Object:
-    """An object that takes records.
+    """An object of a lane.
 
-    They become blocks at once, which snapshots hold; groups of blocks are assembled in a thread, one of an object at a
-    time, and then blocks no longer. What is assembled is cut into parts of one size: Cloudflare R2 takes no others.
+    Its records become blocks at once, which snapshots hold. A thread assembles groups of blocks, one group of an object
+    at a time. Assembled bytes are cut into parts of one size: Cloudflare R2 takes no others.
     """
 
     format: Format
@@ -55,21 +58,21 @@ class Object:
     upload: Upload
     place: Place
     since: float
-    """When its first record came, by the clock; seconds since 1970."""
+    """The time of its first record by the clock, in seconds since 1970."""
     part_bytes: int
-    made_by: tuple[Any, ...]
-    """Of the settings, those that objects cannot change."""
+    made_by: tuple[str, ...]
+    """The settings that an object cannot change."""
     reported: float = 0.0
+    life: Life = Life.OPEN
     saved: int | None = None
-    """The number of the first snapshot that has it. Only when that is durable is its upload begun: the recovery store
-    has the key of each upload there may be."""
+    """The number of the first snapshot that has it, from SEALED on: that has it sealed."""
     _rows: list[Any] = field(default_factory=list)
-    """Since the last block."""
+    """Rows since the last block."""
     _tail: list[bytes] | None = None
-    """The blocks of these rows, for snapshots; None when they are to be made."""
+    """The blocks of these rows, for snapshots; None if they are not made yet."""
     _blocks: list[bytes] = field(default_factory=list)
     _group: _Group | None = None
-    """What was in blocks before these."""
+    """The blocks before these."""
     _ready: list[bytes] = field(default_factory=list)
     """Assembled, at its final place, and in no part yet."""
     _memos: list[bytes] = field(default_factory=list)
@@ -82,7 +85,7 @@ class Object:
         return self._position + _size(self._waiting)
 
     def add(self, records: Sequence[Any]) -> None:
-        """Take records; bring what is enough into a block, into place, into a part.
+        """Take records.
 
         Raises:
             TimeoutError: the group before was not assembled in a minute.
@@ -95,44 +98,56 @@ class Object:
         self.advance()
 
     def advance(self) -> None:
-        """Take what is assembled, and have assembled what is enough for it."""
+        """Take the group that is assembled, and have the next one assembled if it is large enough."""
         enough = _size(self._blocks) >= _GROUP_BYTES
         self._take(wait=enough)
         if enough:
             self._assemble()
         self._cut()
 
-    def seal(self, *, wait: bool = False) -> bool:
-        """Take no more records; whether all is in place: what is in no part is then the object's end."""
+    def close(self) -> None:
+        """Take no more records: the object is CLOSING."""
+        self._move(Life.CLOSING)
         self._make_blocks()
+
+    def seal(self, *, wait: bool) -> None:
+        """Once the last block is assembled, the object is SEALED or EMPTY.
+
+        Args:
+            wait: for the assembly, at most a minute.
+        """
         self._take(wait=wait)
         if self._blocks and not self._group:
             small = _size(self._blocks) <= _SMALL_BYTES
             self._assemble()
             self._take(wait=wait or small)
         if self._group:
-            return False
-        if self._position:
-            self._ready.append(self.format.close(self._memos))
-            self._cut()
-            self.upload.seal(b"".join(self._ready))
-        return True
+            return
+        if not self._position:
+            self._move(Life.EMPTY)
+            return
+        self._ready.append(self.format.close(self._memos))
+        self._cut()
+        self.upload.seal(b"".join(self._ready))
+        self._ready, self._memos, self.saved = [], [], None
+        self._move(Life.SEALED)
 
-    def save(self) -> dict[str, Any]:
-        """The object for a snapshot, as plain values."""
+    def save(self) -> ObjectState:
+        """The object for a snapshot."""
         self._encode()
-        return {
-            "upload": self.upload.save(),
-            "place": self.place,
-            "since": self.since,
-            "part_bytes": self.part_bytes,
-            "format": self.format.spec,
-            "made_by": self.made_by,
-            "blocks": [*self._waiting, *(self._tail or ())],
-            "ready": [*self._ready],
-            "memos": [*self._memos],
-            "position": self._position,
-        }
+        return ObjectState(
+            Life.VISIBLE if self.upload.visible else self.life,
+            self.upload.save(),
+            self.place,
+            self.since,
+            self.part_bytes,
+            self.format.spec,
+            self.made_by,
+            blocks=(*self._waiting, *(self._tail or ())),
+            ready=tuple(self._ready),
+            memos=tuple(self._memos),
+            position=self._position,
+        )
 
     @classmethod
     def restore(
@@ -140,29 +155,37 @@ class Object:
         format: Format,  # noqa: A002
         threads: Executor,
         reject: Callable[[list[Rejection]], None],
-        saved: Mapping[str, Any],
+        saved: ObjectState,
     ) -> "Object":
-        """The object of a snapshot, which is durable."""
+        """The object of a durable snapshot."""
+        visible = saved.life is Life.VISIBLE
+        life = Life.SEALED if visible else saved.life
         return cls(
             format,
             threads,
             reject,
-            Upload.restore(saved["upload"]),
-            tuple(saved["place"]),
-            saved["since"],
-            saved["part_bytes"],
-            tuple(saved["made_by"]),
-            reported=saved["since"],
+            Upload.restore(saved.upload, sealed=life is Life.SEALED, visible=visible),
+            saved.place,
+            saved.since,
+            saved.part_bytes,
+            saved.made_by,
+            reported=saved.since,
+            life=life,
             saved=0,
-            _blocks=[*saved["blocks"]],
-            _ready=[*saved["ready"]],
-            _memos=[*saved["memos"]],
-            _position=saved["position"],
+            _blocks=[*saved.blocks],
+            _ready=[*saved.ready],
+            _memos=[*saved.memos],
+            _position=saved.position,
         )
+
+    def _move(self, life: Life) -> None:
+        if life not in _MOVES.get(self.life, ()):
+            raise AssertionError(f"{self.upload.key}: an object cannot go from {self.life.name} to {life.name}")
+        self.life = life
 
     @property
     def _waiting(self) -> list[bytes]:
-        """All blocks that are not assembled."""
+        """The blocks that are not assembled."""
         return [*(self._group.blocks if self._group else ()), *self._blocks]
 
     def _make_blocks(self) -> None:
@@ -171,7 +194,7 @@ class Object:
         self._rows, self._tail = [], None
 
     def _encode(self) -> None:
-        """Make the tail; the rows that no block can hold are rows no longer."""
+        """Make the tail, and reject the rows that no block can hold."""
         if self._tail is None and self._rows:
             made, rejected = apart(self.format.block, self._rows)
             if rejected:

@@ -1,4 +1,4 @@
-"""JSON lines, compressed with gzip: what is assembled at once is a member of its own, as the format allows."""
+"""JSON lines, compressed with gzip. All that is assembled at once is a member of its own, as the format allows."""
 
 import zlib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _encoder = msgspec.json.Encoder()
 
 _LEVEL = 3
 _GZIP = 31
-"""zlib's number for a member of gzip. It puts no time in the header: the same records are the same bytes."""
+"""zlib's number for a member of gzip. Its header has no time, so equal records become equal bytes."""
 
 
 class JsonLines:
@@ -22,11 +22,11 @@ class JsonLines:
     spec = ("jsonl",)
 
     def block(self, records: Sequence[Any]) -> bytes:
-        """The lines, compressed with Zstandard: a fifth of gzip's time."""
+        """Encode the lines, compressed with Zstandard: a fifth of gzip's time."""
         return zstandard.ZstdCompressor(level=1).compress(_encoder.encode_lines(records))
 
     def assemble(self, blocks: Sequence[bytes], position: int) -> tuple[bytes, bytes]:
-        """A member of gzip."""
+        """Make a member of gzip."""
         member, unpack = zlib.compressobj(_LEVEL, wbits=_GZIP), zstandard.ZstdDecompressor().decompress
         written = [member.compress(unpack(block)) for block in blocks]
         return b"".join([*written, member.flush()]), b""

@@ -1,7 +1,7 @@
 """Parquet, written in parts: each part is a row group at its final place, and only its small footer is remembered.
 
-A fresh writer whose file position has been moved to where the part will stand writes the row group; at the end the
-footers' row groups are put together into one. pyarrow's public interface allows both.
+A new writer writes each row group, with its file position moved to the place of the part. At the end the row groups
+of all footers are put into one footer. pyarrow's public interface allows both.
 """
 
 import io
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec.structs import astuple
 
-from sinks.s3.format import ColumnsError
+from .format import ColumnsError
 
 _MAGIC = b"PAR1"
 _FOOTER_BYTES = 8
@@ -33,8 +33,8 @@ _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 class Parquet:
     """Records of one Struct type; its fields are the columns of ``schema``, in order.
 
-    A timestamp that is -1 or beyond the years 1 to 9999 is written as null: DuckDB fails at a query of a file that has
-    one which its own timestamps do not reach, and pyarrow when it makes Python values of one beyond the year 9999.
+    A timestamp that is -1 or beyond the years 1 to 9999 is written as null: DuckDB fails at a file with a timestamp
+    that its own type does not reach, and pyarrow fails to make a Python value of one beyond the year 9999.
     """
 
     extension = "parquet"
@@ -43,9 +43,9 @@ class Parquet:
     def __init__(self, schema: pa.Schema, compression: str = "zstd") -> None:
         self._schema, self._compression = schema, compression
         self.spec = ("parquet", schema.serialize().to_pybytes(), compression)
-        # Of numbers a dictionary costs more time than it saves bytes.
+        # For numbers a dictionary costs more time than it saves bytes.
         self._dictionaries = [field.name for field in schema if pa.types.is_string(field.type)]
-        # A third of the time of Zstandard; and to have Arrow's own threads at it takes longer than to do it.
+        # LZ4 takes a third of the time of Zstandard. Starting Arrow's own threads takes longer than the work.
         self._quick = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
         self._alone = pa.ipc.IpcReadOptions(use_threads=False)
         empty = self._stream([])
@@ -57,7 +57,7 @@ class Parquet:
         return cls(pa.ipc.read_schema(pa.py_buffer(schema)), compression)
 
     def block(self, records: Sequence[Any]) -> bytes:
-        """What is in an Arrow stream between its schema and its end: one after the other, blocks are one stream."""
+        """Encode the middle of an Arrow stream, without schema and end: blocks in a row are one stream."""
         values = list(chain.from_iterable(map(astuple, records)))
         width = len(self._schema)
         if len(values) != width * len(records):
@@ -67,8 +67,8 @@ class Parquet:
         return stream[len(self._begin) : -_END_BYTES]
 
     def assemble(self, blocks: Sequence[bytes], position: int) -> tuple[bytes, bytes]:
-        """A row group, with the file's first bytes before the first; and its footer."""
-        # Few calls of pyarrow: each waits for the flow to let it go on.
+        """Make a row group, the first one after the file's first bytes, and its footer."""
+        # Few calls of pyarrow: each waits for the interpreter, which the flow has.
         table = pa.ipc.open_stream(b"".join([self._begin, *blocks, self._end]), options=self._alone).read_all()
         output = _Output()
         file = pa.BufferedOutputStream(pa.PythonFile(output, mode="w"), _WRITE_BYTES)
@@ -118,14 +118,14 @@ def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 
 class _Output(io.RawIOBase):
-    """Keeps what is written."""
+    """Keeps the bytes that are written to it."""
 
     def __init__(self) -> None:
         self._kept: list[bytes] = []
         self._skipping = False
 
     def skip(self, file: pa.NativeFile, count: int) -> None:
-        """Move the position of ``file``, which writes here, on by so many bytes, and keep nothing so far."""
+        """Move the position of ``file``, which writes here, forward by ``count`` bytes, and keep none of them."""
         self._skipping = True
         zeros = memoryview(bytes(_WRITE_BYTES))
         while count:
@@ -142,5 +142,5 @@ class _Output(io.RawIOBase):
         return len(data)
 
     def getvalue(self) -> bytes:
-        """What was kept."""
+        """All bytes that were kept."""
         return b"".join(self._kept)

@@ -1,0 +1,1 @@
+"""Flows that are not about ratings, on the same operators and sinks."""

@@ -1,0 +1,33 @@
+"""Errors of sinks. The message of each is one line that says what to do."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class SinkError(RuntimeError):
+    """A destination did not take something. Raised to Bytewax, it stops the flow, and the epoch is read again."""
+
+    retryable = True
+    """Whether the same request, or the same job after a restart, may succeed without anybody's help."""
+
+
+class Refused(SinkError):
+    """The destination refuses, and will refuse again until somebody acts."""
+
+    retryable = False
+
+
+@contextmanager
+def logged(logger: str) -> Iterator[None]:
+    """Log the error that leaves a method, since a cluster of Bytewax processes ends without its text.
+
+    A context manager and a decorator. A ``SinkError`` is one line; any other error has its traceback, too.
+    """
+    try:
+        yield
+    except Exception as error:
+        message = " ".join(str(error).split())
+        traceback = not isinstance(error, SinkError)
+        logging.getLogger(logger).error("%s: %s", type(error).__name__, message, exc_info=traceback)
+        raise
