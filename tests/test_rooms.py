@@ -20,8 +20,9 @@ MAY_IMPORT = {
     "settings": {"records.index_names"},
     "servers": set[str](),
     "demo": FLOW | {"servers"},
+    "examples": {"operators", "sources", "sinks", "messages"},
     "benchmarks": FLOW | {"servers", "demo"},
-    "tests": FLOW | {"servers", "demo", "benchmarks"},
+    "tests": FLOW | {"servers", "demo", "examples", "benchmarks"},
 }
 """Of each room the rooms, or modules of them, that it may import beside itself."""
 
