@@ -2,8 +2,6 @@
 
 import pyarrow as pa
 
-from operators.each import Batches
-from operators.gather import gather
 from records.enriched import EnrichedRating
 from sinks.s3 import Format
 from sinks.s3.formats.jsonl import JsonLines
@@ -21,8 +19,3 @@ SCHEMA = pa.schema([pa.field(name, _type(name)) for name in EnrichedRating.__str
 """The columns of Parquet: those of the enriched JSON, with rating_ts as a timestamp."""
 
 FORMATS: dict[str, Format] = {"parquet": Parquet(SCHEMA), "jsonl": JsonLines()}
-
-
-def rows(enriched: Batches[EnrichedRating]) -> Batches[EnrichedRating]:
-    """The ratings for S3. Those of a worker go to one lane: each lane has open objects of its own."""
-    return gather("archive_lane", enriched)

@@ -1,7 +1,8 @@
-"""One key for all batches of a worker, for an output of which each partition costs."""
+"""Batches of a worker together or by key group: each item of a stream costs Bytewax some microseconds a step."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 import bytewax.operators as op
 from bytewax.dataflow import operator
@@ -24,11 +25,11 @@ class Home(threading.local):
 
 @operator
 def gather(step_id: str, up: Batches[X]) -> Batches[X]:
-    """Give batches the key of the first key group that their worker has: its own, so that they stay in their process.
+    """Join the batches that a worker has at a time into one, under the key of the first key group of the worker.
 
-    The records of a key keep their order within a run of the flow. Which groups a worker has shows as they come: a
-    group before those so far takes over, once, or a few times where records are rare. In another run, or with another
-    number of workers, a key's records may go elsewhere: what takes them must not depend on it.
+    The batch stays in its worker, and the records of a key keep their order within a run of the flow. A worker learns
+    its key groups as they come: a lower group takes over, once, or a few times where records are rare. In another run,
+    or with another number of workers, another group may come first: the steps behind must not depend on it.
 
     >>> from bytewax.dataflow import Dataflow
     >>> from bytewax.testing import TestingSink, TestingSource, run_main
@@ -43,6 +44,31 @@ def gather(step_id: str, up: Batches[X]) -> Batches[X]:
 
     def step(items: list[tuple[str, Batch[X]]]) -> list[tuple[str, Batch[X]]]:
         key = home.key(key for key, _ in items)
-        return [(key, records) for _, records in items]
+        return [(key, Batch(chain.from_iterable(records for _, records in items)))]
 
     return op.flat_map_batch("gather", up, step)
+
+
+@operator
+def spread(step_id: str, up: Batches[X], key: Callable[[X], int]) -> Batches[X]:
+    """Undo ``gather``: the records by the key group of their key.
+
+    >>> from bytewax.dataflow import Dataflow
+    >>> from bytewax.testing import TestingSink, TestingSource, run_main
+    >>> flow, out = Dataflow("doc"), []
+    >>> numbers = op.input("in", flow, TestingSource([("exk", Batch([1, 16, 17]))]))
+    >>> op.output("out", spread("spread", numbers, int), TestingSink(out))
+    >>> run_main(flow)
+    >>> out
+    [('exk', [16]), ('h7k0', [1, 17])]
+    """
+    count = len(KEY_GROUPS)
+
+    def step(items: list[tuple[str, Batch[X]]]) -> Iterable[tuple[str, Batch[X]]]:
+        groups: list[Batch[X]] = [Batch() for _ in KEY_GROUPS]
+        for _, records in items:
+            for record in records:
+                groups[key(record) % count].append(record)
+        return [item for item in zip(KEY_GROUPS, groups, strict=True) if item[1]]
+
+    return op.flat_map_batch("spread", up, step)

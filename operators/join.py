@@ -100,6 +100,13 @@ class Join(Generic[L, C, R, V, O]):
     clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
 
 
+class Changes(NamedTuple):
+    """An item of the table's stream, among those of the other: only they are wrapped, since they are fewer."""
+
+    item: Any
+    """A batch of changes, or a marker."""
+
+
 class _Out(NamedTuple):
     joined: Batch[Any]
     unmatched: Batch[Any]
@@ -119,9 +126,8 @@ def join_table(
     arrives in the order in which it was sent.
     """
     name = step_id.rsplit(".", 1)[-1]
-    records = op.map_value("stream", stream, lambda batch: (False, batch))
-    changes = op.map_value("table", table, lambda batch: (True, batch))
-    both = op.merge("both", records, changes)
+    changes = op.map_value("table", table, Changes)
+    both = op.merge("both", stream, changes)
     out = op.stateful_batch("join", both, lambda state: TableJoin(name, join, state))
     return JoinOut(
         joined=op.flat_map_batch("joined", out, lambda items: [(key, one.joined) for key, one in items if one.joined]),
@@ -134,7 +140,7 @@ def join_table(
     )
 
 
-class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C, R, V, O]):
+class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
     """The join of one key group."""
 
     def __init__(self, step: str, join: Join[L, C, R, V, O], state: bytes | None) -> None:
@@ -163,18 +169,19 @@ class TableJoin(StatefulBatchLogic[tuple[bool, Any], _Out, bytes], Generic[L, C,
         self._held_gauge.inc(len(self._early))
 
     @override
-    def on_batch(self, values: list[tuple[bool, Any]]) -> tuple[list[_Out], bool]:
+    def on_batch(self, values: list[Any]) -> tuple[list[_Out], bool]:
         out = _Out(Batch(), Batch(), Failures())
         waiting, rows = len(self._held) + len(self._early), len(self._table)
-        for is_table, batch in values:
-            if isinstance(batch, Loaded):
-                self._load(batch, out)
-            elif is_table:
-                self._change(batch, out)
+        for value in values:
+            item = value.item if isinstance(value, Changes) else value
+            if isinstance(item, Loaded):
+                self._load(item, out)
+            elif item is not value:
+                self._change(item, out)
             elif self._loaded:
-                self._match(batch, out)
+                self._match(item, out)
             else:
-                self._early += batch
+                self._early += item
         while len(self._held) > self._join.max_held:
             self._evicted.inc()
             self._give_up(out)

@@ -18,7 +18,7 @@ from typing_extensions import override
 from messages.version import Version, advance, is_stale
 from operators.batch import KEY_GROUPS, Batch
 from operators.decode import Loaded
-from operators.join import Join, TableJoin, Unmatched, join_table
+from operators.join import Changes, Join, TableJoin, Unmatched, join_table
 from operators.state import StateError, unpack
 from records import customer
 from records.customer import Customer, CustomerChange
@@ -51,22 +51,22 @@ Found = (
     | tuple[int | None, str | None, int | None, tuple[str, ...]]
 )
 Joined = tuple[int, str | None]
-Item = tuple[bool, Any]
+Item = Any
 
 step_ids: Iterator[str] = (f"join_{number}" for number in count())
 customer_step = next(step_ids)
 
 
 def orders(*numbers_and_customers: tuple[int, int]) -> Item:
-    return False, Batch(Order(number, customer) for number, customer in numbers_and_customers)
+    return Batch(Order(number, customer) for number, customer in numbers_and_customers)
 
 
 def changes(*found: Found) -> Item:
-    return True, Batch(Change(*one) for one in found)
+    return Changes(Batch(Change(*one) for one in found))
 
 
 def loaded(partition: int = 0, partitions: int = 1) -> Item:
-    return True, Loaded(partition, partitions)
+    return Changes(Loaded(partition, partitions))
 
 
 class Bench:
@@ -364,11 +364,11 @@ def test_what_debezium_sends_again_brings_no_old_customer_back(config: str) -> N
     for begin in range(len(sent)):
         for end in range(begin + 1, len(sent) + 1):
             join = a_customer_join()
-            join.on_batch([loaded(), (True, Batch(sent[:end]))])
-            everyone = False, Batch(Order(number, number) for number in ids)
+            join.on_batch([loaded(), Changes(Batch(sent[:end]))])
+            everyone = Batch(Order(number, number) for number in ids)
             before = dict(one for out in join.on_batch([everyone])[0] for one in out.joined)
             for again in sent[begin:end]:
-                now = dict(one for out in join.on_batch([(True, Batch([again])), everyone])[0] for one in out.joined)
+                now = dict(one for out in join.on_batch([Changes(Batch([again])), everyone])[0] for one in out.joined)
                 # A tombstone stands nowhere in the log: for a moment it may delete a customer who is there again.
                 assert now.items() <= before.items()
             assert now == before
@@ -384,8 +384,8 @@ def test_keys_that_moved_between_partitions_have_their_newer_row(new_partition: 
 
     join = a_customer_join()
     for partition in order:
-        join.on_batch([(True, Batch(written(partition)))])
-    everyone = False, Batch(Order(number, number) for number in range(200))
+        join.on_batch([Changes(Batch(written(partition)))])
+    everyone = Batch(Order(number, number) for number in range(200))
     out, _ = join.on_batch([loaded(), everyone])
     assert [row and row.first_name for one in out for _, row in one.joined] == ["new"] * 200
 
