@@ -111,13 +111,13 @@ def unhappy(settings: Settings) -> Callable[[Match], bool]:
     statuses = {status.casefold() for status in settings.alerts.club_statuses}
 
     def is_unhappy(match: Match) -> bool:
-        rating, status = match.rating, match.customer.club_status
+        stars, status = match.rating.stars, match.customer.club_status
         return (
-            rating.stars is not None
-            and rating.stars <= most
+            stars is not None
+            and stars <= most
             and status is not None
             and status.casefold() in statuses
-            and not is_test(rating.channel or "")
+            and not is_test(match.rating.channel or "")
         )
 
     return is_unhappy

@@ -27,6 +27,7 @@ DELIVERY_SECONDS = 120.0
 _DEFAULTS: dict[str, Any] = {
     "linger.ms": 5,
     "batch.size": 1_000_000,
+    "batch.num.messages": 100_000,  # the size alone limits a batch
     "compression.type": "lz4",
     "message.timeout.ms": int(DELIVERY_SECONDS * 1000),
     "queue.buffering.max.messages": 500_000,
