@@ -21,7 +21,6 @@ from messages.version import Version, advance, is_stale
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
 from operators.each import Oks, each, together, where
-from operators.gather import gather
 from operators.join import Join, join_table
 from operators.limit import FailureLimit
 from operators.output import output_with_ticks
@@ -49,25 +48,24 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     changes = op.input("customers", flow, ports.customers)
     customers = decode("decode_customers", changes, of_customers, customer_id, limit())
     join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings))
-    joined = gather("gather", join.joined)
-    unhappy_platinum = oks(where("unhappy_platinum", joined, unhappy(settings)))
+    unhappy_platinum = oks(where("unhappy_platinum", join.joined, unhappy(settings)))
     alerts = oks(each("alert", unhappy_platinum, enriched.to_alert))
 
     if avro := ports.enriched_avro:
-        enriched_out = oks(together("enriched_avro", joined, avro.encode))
+        enriched_out = oks(together("enriched_avro", join.joined, avro.encode))
     else:
-        enriched_out = oks(together("enriched_json", joined, enriched.encode_matches))
+        enriched_out = oks(together("enriched_json", join.joined, enriched.encode_matches))
     alerts_json = oks(each("alerts_json", alerts, enriched.encode))
 
     ticks = op.input("ticks", flow, ports.ticks)
     output_with_ticks("enriched", enriched_out, ticks, ports.enriched)
     output_with_ticks("alerts", alerts_json, ticks, ports.alerts)
     if ports.search:
-        enriched_json = oks(together("search_json", joined, enriched.encode_matches)) if avro else enriched_out
+        enriched_json = oks(together("search_json", join.joined, enriched.encode_matches)) if avro else enriched_out
         documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json, oks)
         output_with_ticks("search", documents, ticks, ports.search)
     if ports.archive:
-        rows = oks(each("archive_rows", joined, enriched.enrich))
+        rows = oks(each("archive_rows", join.joined, enriched.enrich))
         output_with_ticks("archive", rows, ticks, ports.archive)
 
     unmatched = oks(each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings)))

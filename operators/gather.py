@@ -1,7 +1,7 @@
 """Batches of a worker together or by key group: each item of a stream costs Bytewax some microseconds a step."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 import bytewax.operators as op
@@ -12,7 +12,12 @@ from operators.each import Batches, X
 
 
 class Home(threading.local):
-    """The key that the batches of a worker, which is a thread, are given."""
+    """Joins batches of a worker, which is a thread, under the key of the first key group of the worker.
+
+    The batches stay in their worker, and the records of a key keep their order within a run of the flow. A worker
+    learns its key groups as they come: a lower group takes over, once, or a few times where records are rare. In
+    another run, or with other workers, another group may come first: the steps behind must not depend on it.
+    """
 
     def __init__(self) -> None:
         self._group = len(KEY_GROUPS)
@@ -22,36 +27,17 @@ class Home(threading.local):
         self._group = min(self._group, *map(group_index, keys))
         return KEY_GROUPS[self._group]
 
-
-@operator
-def gather(step_id: str, up: Batches[X]) -> Batches[X]:
-    """Join the batches that a worker has at a time into one, under the key of the first key group of the worker.
-
-    The batch stays in its worker, and the records of a key keep their order within a run of the flow. A worker learns
-    its key groups as they come: a lower group takes over, once, or a few times where records are rare. In another run,
-    or with another number of workers, another group may come first: the steps behind must not depend on it.
-
-    >>> from bytewax.dataflow import Dataflow
-    >>> from bytewax.testing import TestingSink, TestingSource, run_main
-    >>> flow, out = Dataflow("doc"), []
-    >>> numbers = op.input("in", flow, TestingSource([("h7k0", Batch([1])), ("exk", Batch([2])), ("h7k0", Batch([3]))]))
-    >>> op.output("out", gather("gather", numbers), TestingSink(out))
-    >>> run_main(flow)
-    >>> out
-    [('h7k0', [1]), ('exk', [2]), ('exk', [3])]
-    """
-    home = Home()
-
-    def step(items: list[tuple[str, Batch[X]]]) -> list[tuple[str, Batch[X]]]:
-        key = home.key(key for key, _ in items)
-        return [(key, Batch(chain.from_iterable(records for _, records in items)))]
-
-    return op.flat_map_batch("gather", up, step)
+    def gather(self, items: Sequence[tuple[str, Batch[X]]]) -> list[tuple[str, Batch[X]]]:
+        """The batches as one."""
+        if not items:
+            return []
+        key = self.key(key for key, _ in items)
+        return [(key, Batch(chain.from_iterable(batch for _, batch in items)))]
 
 
 @operator
 def spread(step_id: str, up: Batches[X], key: Callable[[X], int]) -> Batches[X]:
-    """Undo ``gather``: the records by the key group of their key.
+    """Give gathered records the key group of their key again.
 
     >>> from bytewax.dataflow import Dataflow
     >>> from bytewax.testing import TestingSink, TestingSource, run_main

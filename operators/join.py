@@ -23,6 +23,7 @@ from typing_extensions import override
 from operators.batch import Batch
 from operators.decode import Loaded
 from operators.failure import Failing, Failures
+from operators.gather import Home
 from operators.state import JoinState, pack, unpack
 
 L = TypeVar("L")
@@ -60,6 +61,7 @@ class JoinOut(Generic[L, O]):
     """Streams of a join."""
 
     joined: Stream[tuple[str, Batch[O]]]
+    """What a worker joins at a time is one batch, under the key of its first key group (``operators.gather``)."""
     unmatched: Stream[tuple[str, Batch[L]]]
     """Records that no row came for, where the policy is dead-letter; else nothing."""
     errs: Stream[tuple[str, Failures]]
@@ -129,8 +131,11 @@ def join_table(
     changes = op.map_value("table", table, Changes)
     both = op.merge("both", stream, changes)
     out = op.stateful_batch("join", both, lambda state: TableJoin(name, join, state))
+    home = Home()
     return JoinOut(
-        joined=op.flat_map_batch("joined", out, lambda items: [(key, one.joined) for key, one in items if one.joined]),
+        joined=op.flat_map_batch(
+            "joined", out, lambda items: home.gather([(key, one.joined) for key, one in items if one.joined])
+        ),
         unmatched=op.flat_map_batch(
             "unmatched", out, lambda items: [(key, one.unmatched) for key, one in items if one.unmatched]
         ),
@@ -185,8 +190,10 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         while len(self._held) > self._join.max_held:
             self._evicted.inc()
             self._give_up(out)
-        self._held_gauge.inc(len(self._held) + len(self._early) - waiting)
-        self._rows_gauge.inc(len(self._table) - rows)
+        if held := len(self._held) + len(self._early) - waiting:
+            self._held_gauge.inc(held)
+        if added := len(self._table) - rows:
+            self._rows_gauge.inc(added)
         return _emit(out)
 
     @override
