@@ -13,7 +13,8 @@ Place = tuple[int, int]
 """Partition and offset."""
 
 _DEADLINE_SECONDS = 30.0
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.01
+"""`consume` waits for as many messages as it may return, or this long."""
 _MAX_MESSAGES = 500
 _FAR = 2_000
 """Seek over gaps larger than this many offsets."""
@@ -90,10 +91,12 @@ class Originals:
     def _connect(self) -> Consumer:
         return Consumer(
             {
-                # A handful of messages is wanted, and none of those that follow them.
-                "queued.min.messages": _MAX_MESSAGES,
+                # Often a handful of messages is wanted, and none of those that follow them.
+                "queued.min.messages": 10 * _MAX_MESSAGES,
                 "queued.max.messages.kbytes": 4_096,
                 "fetch.wait.max.ms": 100,
+                # By default librdkafka rests for a second when the queue is full.
+                "fetch.queue.backoff.ms": 1,
                 **self._config,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",  # retention may remove messages meanwhile

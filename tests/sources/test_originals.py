@@ -106,3 +106,12 @@ def test_brokers_that_do_not_answer_in_time_are_an_error() -> None:
         originals.read([(0, 0)])
     assert time.monotonic() - began < 5
     originals.close()
+
+
+def test_many_messages_far_apart_are_read_in_a_moment(kafka: Kafka, topic: str, originals: Originals) -> None:
+    """A snapshot waits for them: a destination may refuse one record in a hundred."""
+    write(kafka, topic, 50_000, partition=0)
+    places = [(0, offset) for offset in range(0, 50_000, 500)] + [(0, offset) for offset in range(7, 50_000, 5_000)]
+    began = time.monotonic()
+    assert originals.read(places).keys() == set(places)
+    assert time.monotonic() - began < 5
