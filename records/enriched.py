@@ -1,4 +1,4 @@
-"""What comes out: a rating with its customer, and the alert made of one."""
+"""The outputs: an enriched rating, which is a rating with its customer, and an alert."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from records.columns import COLUMNS
 from records.customer import Customer
 from records.rating import Rating
 
@@ -31,7 +32,7 @@ class Match(msgspec.Struct, gc=False):
 
 
 class EnrichedRating(msgspec.Struct, gc=False):
-    """A rating with what is known of its customer; null customer fields where none is known."""
+    """A rating with its customer: the columns of ``records/columns.py``. The customer's are null if none is known."""
 
     rating_id: int
     user_id: int
@@ -52,7 +53,7 @@ class EnrichedRating(msgspec.Struct, gc=False):
 
 
 class Alert(msgspec.Struct, gc=False):
-    """A customer to be called back: who, and about which rating."""
+    """A customer to be called back, and the rating to talk about: columns of ``records/columns.py``."""
 
     rating_id: int
     user_id: int
@@ -78,7 +79,7 @@ def match(rating: Rating, customer: Customer | None) -> Match:
 def enrich(match: Match) -> EnrichedRating:
     """Copy a rating and its customer together."""
     rating, known = match.rating, match.customer
-    # Positional arguments: half the cost of keywords.
+    # Positional arguments: half the cost of keywords. By an attrgetter of the table's sources it is 400 ns, not 110.
     return EnrichedRating(
         rating.rating_id,
         rating.user_id,
@@ -101,25 +102,15 @@ def enrich(match: Match) -> EnrichedRating:
 
 def to_alert(match: Match) -> Alert:
     """Make the alert about one rating."""
-    rating, customer = match.rating, match.customer
-    return Alert(
-        rating.rating_id,
-        rating.user_id,
-        customer.full_name,
-        customer.email,
-        customer.club_status,
-        rating.stars,
-        rating.channel,
-        rating.message,
-        rating.rating_ts,
-        rating.source_partition,
-        rating.source_offset,
-    )
+    return Alert(*_of_alert(match))
 
+
+_sources = {column.name: column.source for column in COLUMNS}
+_of_alert = attrgetter(*[_sources[name] for name in Alert.__struct_fields__])
 
 _encode = msgspec.json.Encoder().encode
 
-Keyed = TypeVar("Keyed", EnrichedRating, Alert)
+Keyed = TypeVar("Keyed", Rating, EnrichedRating, Alert)
 
 
 Encoded = tuple[str, bytes, None, int, int, int, int]
@@ -129,7 +120,7 @@ plain tuple: a named one costs as much as the encoding."""
 
 
 def encode(record: Keyed) -> Encoded:
-    """Encode an enriched rating or an alert."""
+    """Encode a record in JSON."""
     return (
         str(record.user_id),
         _encode(record),
@@ -157,21 +148,13 @@ def encode_matches(matches: Sequence[Match]) -> list[Encoded]:
     ]
 
 
-class _Known(msgspec.Struct, gc=False):
-    first_name: str | None
-    last_name: str | None
-    full_name: str | None
-    email: str | None
-    club_status: str | None
-    region: str | None
-
-
-_known = attrgetter(*_Known.__struct_fields__)
+_KNOWN = [column.name for column in COLUMNS if column.source.startswith("customer.")]
+_known = attrgetter(*_KNOWN)
 
 
 def _rest(customer: Customer) -> bytes:
-    """What stands in an enriched rating's JSON behind the rating's fields."""
-    customer.json = rest = b"," + _encode(_Known(*_known(customer)))[1:]
+    """The end of an enriched rating's JSON, behind the rating's fields."""
+    customer.json = rest = b"," + _encode(dict(zip(_KNOWN, _known(customer), strict=True)))[1:]
     return rest
 
 
