@@ -48,7 +48,7 @@ class EnrichedAvro:
         ratings = [*map(enrich, matches)]
         values = self._writer.write(ratings)
         return [
-            (
+            Encoded(
                 str(one.user_id),
                 value,
                 None,

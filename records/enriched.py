@@ -113,15 +113,22 @@ _encode = msgspec.json.Encoder().encode
 Keyed = TypeVar("Keyed", Rating, EnrichedRating, Alert)
 
 
-Encoded = tuple[str, bytes, None, int, int, int, int]
-"""An enriched rating or an alert, encoded once for all outputs: the key of its Kafka message (the user id as text), the
-bytes, no headers; then its origin: partition, offset and Kafka timestamp (ms) of the rating; then the rating's id. A
-plain tuple: a named one costs as much as the encoding."""
+class Encoded(msgspec.Struct, gc=False):
+    """A record, encoded once for all outputs, and the rating that it was made of."""
+
+    key: str
+    """The key of its Kafka message: the user id."""
+    value: bytes
+    headers: None
+    source_partition: int
+    source_offset: int
+    rating_ts: int
+    rating_id: int
 
 
 def encode(record: Keyed) -> Encoded:
     """Encode a record in JSON."""
-    return (
+    return Encoded(
         str(record.user_id),
         _encode(record),
         None,
@@ -135,7 +142,7 @@ def encode(record: Keyed) -> Encoded:
 def encode_matches(matches: Sequence[Match]) -> list[Encoded]:
     """Encode enriched ratings. The customer's half is encoded once a customer, and kept with it."""
     return [
-        (
+        Encoded(
             str((rating := match.rating).user_id),
             _encode(rating)[:-1] + (match.customer.json or _rest(match.customer)),
             None,

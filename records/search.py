@@ -43,8 +43,8 @@ def template(names: IndexNames, *, data_stream: bool = False, lifecycle: str | N
 
 def with_timestamp(encoded: Encoded) -> bytes:
     """The JSON of a record with ``@timestamp`` before its other fields."""
-    rating_ts = encoded[5]
-    return b'{"@timestamp":%d,%s' % (rating_ts if rating_ts >= EARLIEST else EARLIEST, encoded[1][1:])
+    rating_ts = encoded.rating_ts
+    return b'{"@timestamp":%d,%s' % (rating_ts if rating_ts >= EARLIEST else EARLIEST, encoded.value[1:])
 
 
 def encode_rating(rating: Rating) -> Encoded:

@@ -49,7 +49,7 @@ def test_a_change_of_the_template_raises_its_version() -> None:
 )
 def test_the_readme_has_the_fields_of_each_output(topic: str, encoded: Encoded) -> None:
     (fields,) = re.findall(rf"^\| `{topic}` \| user id \| (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert re.findall(r"`(\w+)`", fields) == list(json.loads(encoded[1]))
+    assert re.findall(r"`(\w+)`", fields) == list(json.loads(encoded.value))
 
 
 def test_athena_has_the_types_of_the_table() -> None:
