@@ -79,7 +79,7 @@ def match(rating: Rating, customer: Customer | None) -> Match:
 def enrich(match: Match) -> EnrichedRating:
     """Copy a rating and its customer together."""
     rating, known = match.rating, match.customer
-    # Positional arguments: half the cost of keywords. By an attrgetter of the table's sources it is 400 ns, not 110.
+    # Positional arguments: half the cost of keywords. By an attrgetter of the table's sources it takes 400 ns, not 110.
     return EnrichedRating(
         rating.rating_id,
         rating.user_id,
@@ -102,11 +102,21 @@ def enrich(match: Match) -> EnrichedRating:
 
 def to_alert(match: Match) -> Alert:
     """Make the alert about one rating."""
-    return Alert(*_of_alert(match))
+    rating, customer = match.rating, match.customer
+    return Alert(
+        rating.rating_id,
+        rating.user_id,
+        customer.full_name,
+        customer.email,
+        customer.club_status,
+        rating.stars,
+        rating.channel,
+        rating.message,
+        rating.rating_ts,
+        rating.source_partition,
+        rating.source_offset,
+    )
 
-
-_sources = {column.name: column.source for column in COLUMNS}
-_of_alert = attrgetter(*[_sources[name] for name in Alert.__struct_fields__])
 
 _encode = msgspec.json.Encoder().encode
 
@@ -116,7 +126,7 @@ Keyed = TypeVar("Keyed", Rating, EnrichedRating, Alert)
 class Encoded(msgspec.Struct, gc=False):
     """A record as a Kafka message and a search document hold it, with the origin of its rating.
 
-    It takes 20 ns more than a plain tuple, and 250 ns less than a NamedTuple.
+    It takes 30 ns more than a plain tuple, and 250 ns less than a NamedTuple.
     """
 
     key: str
