@@ -1,4 +1,4 @@
-"""Enriched ratings in Avro, for those who read their topic with a schema registry."""
+"""Enriched ratings in Avro, for readers with a schema registry."""
 
 import json
 from collections.abc import Sequence
@@ -9,31 +9,29 @@ from fastavro import parse_schema, schemaless_reader
 
 from messages.wire import FRAME_BYTES
 from messages.writer import AvroWriter
-from records.enriched import Encoded, EnrichedRating, Match, enrich
-
-_TEXT = {"channel", "message", "first_name", "last_name", "full_name", "email", "club_status", "region"}
-_NEEDED = {"rating_id", "user_id", "rating_ts", "source_partition", "source_offset"}
+from records.columns import COLUMNS, Column, Kind
+from records.enriched import Encoded, Match, enrich
 
 
-def _field(name: str, timestamp: Any) -> dict[str, Any]:
-    if name == "rating_ts":
-        return {"name": name, "type": timestamp}
-    kind = "string" if name in _TEXT else "long"
-    return {"name": name, "type": kind} if name in _NEEDED else {"name": name, "type": ["null", kind], "default": None}
+def _field(column: Column, kind: Any) -> dict[str, Any]:
+    if column.null:
+        return {"name": column.name, "type": ["null", kind], "default": None}
+    return {"name": column.name, "type": kind}
 
 
 def _schema(timestamp: Any) -> dict[str, Any]:
+    kinds: dict[Kind, Any] = {"text": "string", "integer": "long", "timestamp": timestamp}
     return {
         "type": "record",
         "name": "EnrichedRating",
         "namespace": "ratings",
         "doc": "A rating with its customer.",
-        "fields": [_field(name, timestamp) for name in EnrichedRating.__struct_fields__],
+        "fields": [_field(column, kinds[column.kind]) for column in COLUMNS],
     }
 
 
 SCHEMA = json.dumps(_schema({"type": "long", "logicalType": "timestamp-millis"}))
-"""The fields are those of the JSON; rating_ts is a timestamp, what may be null has null as its default."""
+"""A field for each column; one that may be null has null as its default."""
 
 # Read with it, a timestamp is a number: not every one that Kafka holds is a date of Python's.
 _PLAIN_SCHEMA = parse_schema(_schema("long"))
@@ -50,7 +48,7 @@ class EnrichedAvro:
         ratings = [*map(enrich, matches)]
         values = self._writer.write(ratings)
         return [
-            (
+            Encoded(
                 str(one.user_id),
                 value,
                 None,

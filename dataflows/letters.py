@@ -17,7 +17,7 @@ from messages.dead_letter import DeadLetter, Refused, of_refused, to_message
 from messages.message import Message
 from operators.each import Batches
 from operators.failure import Failure, Failures
-from sinks.kafka import KafkaRecord
+from sinks.kafka import KafkaMessage
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,13 @@ class Letters:
         self._topic, self._read = topic, read
         self._lock = Lock()
 
-    def __call__(self, refused: Sequence[Refused]) -> list[KafkaRecord]:
+    def __call__(self, refused: Sequence[Refused]) -> list[KafkaMessage]:
         """The messages, in the same order.
 
         Raises:
             KafkaException: the originals could not be read.
         """
-        messages: list[KafkaRecord] = []
+        messages: list[KafkaMessage] = []
         for begin in range(0, len(refused), _AT_ONCE):
             some = refused[begin : begin + _AT_ONCE]
             originals = self._originals([(one.partition, one.offset) for one in some if one.partition >= 0])
@@ -54,7 +54,7 @@ class Letters:
                 original = originals.get((one.partition, one.offset))
                 if original is not None and original.timestamp()[1] != one.timestamp:
                     original = None  # the topic was made anew: this is another record
-                messages.append(to_message(of_refused(self._topic, one, original)))
+                messages.append(KafkaMessage(*to_message(of_refused(self._topic, one, original))))
         return messages
 
     def _originals(self, places: list[Place]) -> Mapping[Place, Message]:
@@ -68,11 +68,13 @@ class Letters:
 
 def messages(
     malformed: Batches[DeadLetter], failed: Stream[tuple[str, Failures]], letters: Letters
-) -> Stream[tuple[str, list[KafkaRecord]]]:
+) -> Stream[tuple[str, list[KafkaMessage]]]:
     """The messages of dead letters: of records that were at hand, and of what steps after decoding failed at."""
     return op.merge(
         "dead_letter_messages",
-        op.map_value("malformed_messages", malformed, lambda batch: [*map(to_message, batch)]),
+        op.map_value(
+            "malformed_messages", malformed, lambda batch: [KafkaMessage(*to_message(letter)) for letter in batch]
+        ),
         op.map_value("failed_messages", failed, lambda failures: letters([*map(refused_by_step, failures)])),
     )
 
@@ -95,8 +97,6 @@ NOWHERE = (-1, -1, -1)
 
 def origin(record: Any) -> tuple[int, int, int]:
     """Partition, offset and Kafka timestamp (ms) of the rating that a record was made of, or NOWHERE."""
-    if isinstance(record, tuple):  # records.enriched.Encoded
-        return record[3:6]
     try:
         partition, offset, time = record.source_partition, record.source_offset, record.rating_ts
     except AttributeError:

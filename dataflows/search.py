@@ -48,7 +48,7 @@ def documents(
 
 def user(record: Encoded) -> int:
     """The user id of an encoded record."""
-    return int(record[0])
+    return int(record.key)
 
 
 def to_document(settings: Search, index: str) -> Callable[[Encoded], Document]:
@@ -58,11 +58,11 @@ def to_document(settings: Search, index: str) -> Callable[[Encoded], Document]:
     undated = _undated.labels(index)
 
     def document(record: Encoded) -> Document:
-        _, _, _, _, offset, rating_ts, rating_id = record
+        rating_ts = record.rating_ts
         if not 0 <= rating_ts < END_OF_TIME:
             undated.inc()
-        version = offset if versioned else None
-        return Document(index_of(rating_ts), str(rating_id), with_timestamp(record), version)
+        version = record.source_offset if versioned else None
+        return Document(index_of(rating_ts), str(record.rating_id), with_timestamp(record), version)
 
     return document
 

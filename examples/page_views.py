@@ -23,7 +23,7 @@ from operators.join import Join, join_table
 from operators.limit import FailureLimit
 from operators.output import output_with_ticks
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Rejected
-from sinks.kafka import KafkaRecord, KafkaSink, KafkaWriter
+from sinks.kafka import KafkaMessage, KafkaSink, KafkaWriter
 from sources.kafka import KafkaSource
 from sources.tick import TickSource
 
@@ -58,9 +58,9 @@ def json(kind: type[T]) -> Decoder[T]:
     return Decoder(lambda message: msgspec.json.decode(message.value() or b"", type=kind))
 
 
-def letters(failures: Iterable[object]) -> list[KafkaRecord]:
+def letters(failures: Iterable[object]) -> list[KafkaMessage]:
     """Messages about records that could not be decoded, joined or encoded."""
-    return [(None, msgspec.json.encode(str(failure)), None) for failure in failures]
+    return [KafkaMessage(None, msgspec.json.encode(str(failure))) for failure in failures]
 
 
 def users_of_views(on_loaded: Callable[[], None]) -> Join[View, User, User, int, Seen]:
@@ -87,7 +87,7 @@ def flow(kafka: str, elasticsearch: str, stopping: Callable[[], bool] = lambda: 
 
     def reject(rejected: list[Rejected]) -> None:
         writer = KafkaWriter("odd", config)
-        writer.write((document.id, document.body, None) for document in rejected)
+        writer.write(KafkaMessage(document.id, document.body) for document in rejected)
         writer.flush()
 
     flow = Dataflow("page_views")
@@ -95,7 +95,7 @@ def flow(kafka: str, elasticsearch: str, stopping: Callable[[], bool] = lambda: 
     views_in = op.input("views", flow, source("views", ready=loaded.is_set))
     users_in = op.input("users", flow, source("users", whole_topic=True))
     ticks = op.input(
-        "ticks", flow, TickSource(tuple((key, Batch[KafkaRecord]()) for key in KEY_GROUPS), stopping=stopping)
+        "ticks", flow, TickSource(tuple((key, Batch[KafkaMessage]()) for key in KEY_GROUPS), stopping=stopping)
     )
 
     views = decode("decode_views", views_in, json(View), attrgetter("user"), FailureLimit(0.5, 1000))

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataflows.archive import FORMATS, SCHEMA
+from records.columns import COLUMNS
 from records.enriched import EnrichedRating
 from tests.job import ROOT
 
@@ -71,8 +72,6 @@ def test_the_columns_are_those_of_the_page(archive: list[EnrichedRating]) -> Non
     (path,) = Path("archive").rglob("*.parquet")
     schema = pq.read_schema(path)
     assert schema.equals(SCHEMA)
-    table = PAGE[PAGE.index("## Columns") : PAGE.index("## DuckDB")]
-    documented = dict[str, str]()
-    for names, kind in re.findall(r"^\| (`[^|]+`) \| ([a-z0-9\[\], A-Z]+) \|", table, re.MULTILINE):
-        documented |= dict.fromkeys(re.findall(r"`(\w+)`", names), kind.replace("[ms, UTC]", "[ms, tz=UTC]"))
-    assert documented == {field.name: str(field.type) for field in schema}
+    table = PAGE[PAGE.index("## Columns") : PAGE.index("## DuckDB")].replace("[ms, UTC]", "[ms, tz=UTC]")
+    documented = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", table, re.MULTILINE)
+    assert documented == [(column.name, str(schema.field(column.name).type), column.doc) for column in COLUMNS]

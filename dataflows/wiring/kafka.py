@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from datetime import timedelta
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 from dataflows import process, store
@@ -13,7 +13,7 @@ from messages import dead_letter
 from messages.dead_letter import Refused
 from records.enriched import locate
 from settings import Settings
-from sinks.kafka import Headers, Identity, KafkaRecord, KafkaWriter, Key, check
+from sinks.kafka import Headers, Identity, KafkaRecord, KafkaWriter, check
 from sources.kafka import KafkaSource
 from sources.kafka.topics import Topics
 
@@ -70,8 +70,8 @@ def identities(grace: timedelta) -> tuple[Identity, Identity]:
         return dead_letter.identify(value or b"")
 
     return (
-        Identity(itemgetter(3, 4, 5), of_output, remember),
-        Identity(lambda record: dead_letter.identify(record[1]), of_letter, remember),
+        Identity(attrgetter("source_partition", "source_offset", "rating_ts"), of_output, remember),
+        Identity(lambda record: dead_letter.identify(record.value), of_letter, remember),
     )
 
 
@@ -88,10 +88,10 @@ def rejected(
     topic: str,
     step: str,
     locate: Callable[[bytes], tuple[int, int, int]],
-    _key: Key,
-    value: bytes,
+    record: KafkaRecord,
     why: str,
 ) -> tuple[str, KafkaRecord]:
     """What is written in place of an enriched rating or an alert that its topic refuses."""
-    (message,) = letters([Refused(*locate(value), step, "MessageTooLarge", why, value, topic)])
+    # The broker's report has no more than the message, so the origin is read from its value.
+    (message,) = letters([Refused(*locate(record.value), step, "MessageTooLarge", why, record.value, topic)])
     return dead_letters, message

@@ -5,7 +5,7 @@ librdkafka as they come; ``snapshot()`` waits until the brokers have acknowledge
 delivered raises there, so its epoch is not committed and is read again.
 """
 
-from .messages import Headers, Identity, KafkaRecord, Key, Rejected
+from .messages import Headers, Identity, KafkaMessage, KafkaRecord, Key, Rejected
 from .producer import DELIVERY_SECONDS, DeliveryError, KafkaWriter, check
 from .sink import KafkaSink
 from .written import ReadBackError
@@ -15,6 +15,7 @@ __all__ = [
     "DeliveryError",
     "Headers",
     "Identity",
+    "KafkaMessage",
     "KafkaRecord",
     "KafkaSink",
     "KafkaWriter",

@@ -3,17 +3,38 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-from typing_extensions import Unpack
+from typing import Any, NamedTuple, Protocol
 
 Key = str | bytes | None
 Headers = Any
 """Pairs of a name and bytes, or None."""
-KafkaRecord = tuple[Key, bytes, Headers, Unpack[tuple[Any, ...]]]
-"""Key, value and headers of a message. The rest of the tuple is for other sinks and is not written."""
 
-Rejected = Callable[[Key, bytes, str], tuple[str, KafkaRecord]]
+
+class KafkaRecord(Protocol):
+    """Anything with the key, value and headers of a message. Its other attributes are not written."""
+
+    @property
+    def key(self) -> Key:
+        """The partition follows from it; None: any partition."""
+
+    @property
+    def value(self) -> bytes:
+        """The message's content."""
+
+    @property
+    def headers(self) -> Headers:
+        """See ``Headers``."""
+
+
+class KafkaMessage(NamedTuple):
+    """A record that is a message and nothing else."""
+
+    key: Key
+    value: bytes
+    headers: Headers = None
+
+
+Rejected = Callable[[KafkaRecord, str], tuple[str, KafkaRecord]]
 """From a message that its topic refuses, and the reason: the topic and the message that is written in its place."""
 
 

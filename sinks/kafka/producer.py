@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import Counter
 
 from ..errors import SinkError
-from .messages import Headers, Identity, KafkaRecord, Key, Rejected
+from .messages import Identity, KafkaMessage, KafkaRecord, Rejected
 from .state import LaneState
 from .topic import Topic
 from .written import Written
@@ -105,10 +105,10 @@ class _Reports:
     def __init__(self) -> None:
         self.trouble = ""
         self.failures: list[KafkaError] = []
-        self._too_large: list[tuple[str, Key, bytes, Headers]] = []
+        self._too_large: list[tuple[str, KafkaMessage]] = []
 
-    def take_too_large(self) -> list[tuple[str, Key, bytes, Headers]]:
-        """The messages that were refused as too large since the last call."""
+    def take_too_large(self) -> list[tuple[str, KafkaMessage]]:
+        """The topics and messages that were refused as too large since the last call."""
         taken, self._too_large = self._too_large, []
         return taken
 
@@ -117,7 +117,8 @@ class _Reports:
         if error is None:
             return
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._too_large.append((message.topic() or "", message.key(), message.value() or b"", message.headers()))
+            sent = KafkaMessage(message.key(), message.value() or b"", message.headers())
+            self._too_large.append((message.topic() or "", sent))
         else:
             self.failures.append(error)
 
@@ -171,14 +172,14 @@ class _Outlet:
         produce, count = self._producer.produce, 0
         for count, message in enumerate(messages, 1):  # noqa: B007
             try:
-                if message[2] is None:
-                    produce(topic, message[1], message[0])
+                if message.headers is None:
+                    produce(topic, message.value, message.key)
                 else:
-                    produce(topic, message[1], message[0], headers=message[2])
+                    produce(topic, message.value, message.key, headers=message.headers)
             except BufferError:
-                self._produce_when_there_is_room(topic, *message[:3])
+                self._produce_when_there_is_room(topic, message)
             except KafkaException as error:
-                self._refuse_or_raise(error, topic, *message[:3])
+                self._refuse_or_raise(error, topic, message)
         self._producer.poll(0)
         return count
 
@@ -202,46 +203,45 @@ class _Outlet:
             why = failures[0].str() if failures else self._reports.trouble or "no answer"
             raise DeliveryError(f"{count} messages were not delivered to Kafka: {why}")
 
-    def _write_apart(self, messages: list[tuple[str, Key, bytes, Headers]]) -> None:
+    def _write_apart(self, messages: list[tuple[str, KafkaMessage]]) -> None:
         """Write again the messages that were refused as too large.
 
         The broker's limit holds for a batch of the producer, so a large message fails the others of its batch, too.
         Halves are tried, down to the single message that is too large by itself.
         """
-        for topic, key, value, headers in messages:
-            self.write(topic, [(key, value, headers)])
+        for topic, message in messages:
+            self.write(topic, [message])
         self._flush_once()
         refused = self._reports.take_too_large()
         if not refused:
             return
         if len(messages) == 1:
-            topic, key, value, _ = refused[0]
-            self._refuse(topic, key, value, "the message is larger than its topic takes")
+            self._refuse(*refused[0], "the message is larger than its topic takes")
             return
         middle = (len(refused) + 1) // 2
         for half in (refused[:middle], refused[middle:]):
             if half:
                 self._write_apart(half)
 
-    def _refuse(self, topic: str, key: Key, value: bytes, why: str) -> None:
-        instead = self.rejected.get(topic)
+    def _refuse(self, topic: str, message: KafkaRecord, why: str) -> None:
+        instead, why = self.rejected.get(topic), f"{topic}: {why} ({len(message.value):,} bytes)"
         if instead is None:
-            raise DeliveryError(f"{topic}: {why} ({len(value):,} bytes), and there is nowhere else to write it")
+            raise DeliveryError(f"{why}, and there is nowhere else to write it")
         _rejected.labels(topic).inc()
-        other, replacement = instead(key, value, f"{topic}: {why} ({len(value):,} bytes)")
+        other, replacement = instead(message, why)
         self.write_new(other, [replacement])
 
-    def _refuse_or_raise(self, error: KafkaException, topic: str, key: Key, value: bytes, _: Headers) -> None:
+    def _refuse_or_raise(self, error: KafkaException, topic: str, message: KafkaRecord) -> None:
         if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
             raise DeliveryError(f"{topic}: {error.args[0].str()}") from error
-        self._refuse(topic, key, value, "the message is larger than message.max.bytes")
+        self._refuse(topic, message, "the message is larger than message.max.bytes")
 
-    def _produce_when_there_is_room(self, topic: str, key: Key, value: bytes, headers: Headers) -> None:
+    def _produce_when_there_is_room(self, topic: str, message: KafkaRecord) -> None:
         deadline = time.monotonic() + self._deadline
         while time.monotonic() < deadline:
             self._producer.poll(0.1)
             try:
-                self._producer.produce(topic, value, key, headers=headers)
+                self._producer.produce(topic, message.value, message.key, headers=message.headers)
             except BufferError:
                 continue
             return

@@ -21,7 +21,7 @@ class KafkaSink(LanedSink[Iterable[KafkaRecord], bytes | None]):
 
     >>> import bytewax.operators as op
     >>> def to_kafka(flow, single_messages):  # a stream of (key, value)
-    ...     batches = op.map("batch", single_messages, lambda message: (message[0], [(*message, None)]))
+    ...     batches = op.map("batch", single_messages, lambda message: (message[0], [KafkaMessage(*message)]))
     ...     op.output("out", batches, KafkaSink("a-topic", {"bootstrap.servers": "localhost:9092"}))
 
     After a crash each message is there at least once. It is there exactly once if the sink has an ``identity``, the

@@ -85,12 +85,12 @@ def run(
         read(enriched, "source_offset"),
         read(alerts, "source_offset"),
         read(dead_letters, "topic", "offset"),
-        [record[:2] for _, records in enriched + alerts + dead_letters for record in records],  # as the sink takes them
+        [(record.key, record.value) for _, records in enriched + alerts + dead_letters for record in records],
     )
 
 
 def read(written: list[Messages], *order: str) -> list[tuple[str, dict[str, Any]]]:
-    records = [(str(key), json.loads(value)) for _, messages in written for key, value, *_ in messages]
+    records = [(str(message.key), json.loads(message.value)) for _, messages in written for message in messages]
     return sorted(records, key=lambda record: [record[1][name] for name in order])
 
 

@@ -206,5 +206,6 @@ def test_good_ratings_go_on_and_each_bad_one_is_a_dead_letter(kinds: list[list[A
 def test_an_enriched_rating_tells_where_it_was_read_whatever_its_timestamp(timestamp: int) -> None:
     rating = Rating(1, 2, rating_ts=timestamp, source_partition=3, source_offset=4)
     avro = EnrichedAvro(1)
-    ((_, in_avro, *_),) = avro.encode([match(rating, None)])
-    assert avro.locate(in_avro) == locate(encode_matches([match(rating, None)])[0][1]) == (3, 4, timestamp)
+    matches = [match(rating, None)]
+    ((in_avro,), (in_json,)) = avro.encode(matches), encode_matches(matches)
+    assert avro.locate(in_avro.value) == locate(in_json.value) == (3, 4, timestamp)

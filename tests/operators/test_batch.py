@@ -18,7 +18,7 @@ from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.decode import DeadLetters, Loaded
 from operators.failure import Failure, Failures
 from records.customer import Customer, CustomerChange
-from records.enriched import enrich, match
+from records.enriched import encode_matches, enrich, match
 from records.rating import Rating, SourcedRating
 
 MASK = 2**64 - 1
@@ -138,6 +138,7 @@ LETTER = dead_letter("ratings", 1, 2, 3, None, b"\xff", step="join", error="Unkn
         pytest.param(Batch([match(RATING, CUSTOMER), match(RATING, None)]), id="matches"),
         pytest.param(Batch([enrich(match(RATING, CUSTOMER))]), id="enriched ratings"),
         pytest.param(Batch([("key", b'{"a":1}'), ("\u00e9", b"\xff")]), id="messages"),
+        pytest.param(Batch(encode_matches([match(RATING, CUSTOMER)])), id="encoded ratings"),
         pytest.param(Batch([RATING] * 10_000), id="many"),
         pytest.param(Batch([1, 2, 3]), id="numbers"),
         pytest.param(Batch(), id="empty"),

@@ -299,10 +299,10 @@ CUSTOMER = Customer("Rica", None, "Rica", "r@example.com", "gold", None)
 
 
 def written_as_it_is(match: Match) -> None:
-    ((key, value, *_),) = encode_matches([match])
-    assert key == str(match.rating.user_id)
-    assert json.loads(value) == msgspec.structs.asdict(enrich(match))
-    assert locate(value) == (2, 7, 1_528_800_546_808)
+    (encoded,) = encode_matches([match])
+    assert encoded.key == str(match.rating.user_id)
+    assert json.loads(encoded.value) == msgspec.structs.asdict(enrich(match))
+    assert locate(encoded.value) == (2, 7, 1_528_800_546_808)
 
 
 @settings(max_examples=300, deadline=None)

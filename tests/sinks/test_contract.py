@@ -20,7 +20,7 @@ from servers.kafka import Kafka
 from servers.s3 import S3
 from sinks import background
 from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Rejected, Sending
-from sinks.kafka import DeliveryError, Identity, KafkaRecord, KafkaSink, Key
+from sinks.kafka import DeliveryError, Identity, KafkaMessage, KafkaRecord, KafkaSink
 from sinks.s3 import Format, Layout, Rejection, Rolling, S3Sink
 from tests.contracts.sink import LANES, Destination, SinkContract
 from tests.sinks.fake_s3 import FakeS3
@@ -53,18 +53,18 @@ class KafkaDestination(Destination):
             "queue.buffering.max.messages": 100,
             "reconnect.backoff.max.ms": 100,
         }
-        identity = Identity(lambda record: record[0], lambda key, _value, _headers: key and key.decode())
+        identity = Identity(lambda record: record.key, lambda key, _value, _headers: key and key.decode())
         return KafkaSink(self._topic, config, self._reject, identity, lanes=len(LANES))
 
-    def _reject(self, key: Key, value: bytes, why: str) -> tuple[str, KafkaRecord]:
-        self.rejected.append(int(key or -1))
-        return self._elsewhere, (key, why.encode(), None)
+    def _reject(self, record: KafkaRecord, why: str) -> tuple[str, KafkaMessage]:
+        self.rejected.append(int(record.key or -1))
+        return self._elsewhere, KafkaMessage(record.key, why.encode())
 
-    def record(self, number: int) -> KafkaRecord:
-        return str(number), b"value", None
+    def record(self, number: int) -> KafkaMessage:
+        return KafkaMessage(str(number), b"value")
 
-    def refused(self, number: int) -> KafkaRecord:
-        return str(number), b"x" * 2_000_000, None
+    def refused(self, number: int) -> KafkaMessage:
+        return KafkaMessage(str(number), b"x" * 2_000_000)
 
     def written(self) -> list[int]:
         return [int(key or -1) for key, _ in read(self._server, self._topic)]

@@ -14,9 +14,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from servers.embedded.kafka import EmbeddedKafka
 from servers.kafka import Kafka
-from sinks.kafka import KafkaRecord, KafkaSink, Key, check
+from sinks.kafka import KafkaMessage, KafkaRecord, KafkaSink, check
 
-Batches = list[tuple[str, list[KafkaRecord]]]
+Batches = list[tuple[str, list[KafkaMessage]]]
 
 
 def run(sink: KafkaSink, batches: Batches) -> None:
@@ -54,22 +54,22 @@ def read(kafka: Kafka | EmbeddedKafka, topic: str) -> list[tuple[bytes | None, b
     return found
 
 
-def small(count: int, size: int = 100) -> list[KafkaRecord]:
-    return [(str(number), b"%d " % number + b"x" * size, None) for number in range(count)]
+def small(count: int, size: int = 100) -> list[KafkaMessage]:
+    return [KafkaMessage(str(number), b"%d " % number + b"x" * size) for number in range(count)]
 
 
-def as_read(messages: list[KafkaRecord]) -> set[tuple[bytes, bytes]]:
+def as_read(messages: list[KafkaMessage]) -> set[tuple[bytes, bytes]]:
     return {(str(key).encode(), value) for key, value, *_ in messages}
 
 
 def test_writes_keys_and_values(kafka: Kafka, topics: Callable[[str], str]) -> None:
     topic = topics("out")
     kafka.create_topic(topic, partitions=3)
-    messages: list[KafkaRecord] = [
-        ("text", b"1", None),
-        (b"bytes", b"2", None),
-        (None, b"3", None),
-        ("ключ", b"4", None),
+    messages = [
+        KafkaMessage("text", b"1"),
+        KafkaMessage(b"bytes", b"2"),
+        KafkaMessage(None, b"3"),
+        KafkaMessage("ключ", b"4"),
     ]
     run(KafkaSink(topic, {"bootstrap.servers": kafka.bootstrap}), [("lane", messages)])
     assert sorted(read(kafka, topic), key=str) == sorted(
@@ -83,7 +83,7 @@ def test_keys_go_where_java_puts_them(kafka: Kafka, topics: Callable[[str], str]
     kafka.create_topic(topic, partitions=4)
     run(
         KafkaSink(topic, {"bootstrap.servers": kafka.bootstrap}),
-        [("lane", [(str(key), b"", None) for key in range(200)])],
+        [("lane", [KafkaMessage(str(key), b"") for key in range(200)])],
     )
     expected = {str(key).encode(): (murmur2(str(key).encode()) & 0x7FFFFFFF) % 4 for key in range(200)}
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "read"})
@@ -114,13 +114,13 @@ def test_a_message_over_the_topics_limit_goes_elsewhere_alone(
     kafka.create_topic(topic, partitions=1, max_message_bytes=2000)
     kafka.create_topic(elsewhere, partitions=1)
     noise = random.Random(1).randbytes
-    large: list[KafkaRecord] = [("large 1", noise(5000), None), ("large 2", noise(3000), None)]
+    large = [KafkaMessage("large 1", noise(5000)), KafkaMessage("large 2", noise(3000))]
     fine = small(300, size=80)
     reasons = []
 
-    def rejected(key: Key, value: bytes, why: str) -> tuple[str, KafkaRecord]:
+    def rejected(record: KafkaRecord, why: str) -> tuple[str, KafkaRecord]:
         reasons.append(why)
-        return elsewhere, (key, value, None)
+        return elsewhere, record
 
     config = {"bootstrap.servers": kafka.bootstrap, "compression.type": compression, "linger.ms": 50}
     run(KafkaSink(topic, config, rejected=rejected), [("a", [*fine[:150], large[0], *fine[150:], large[1]])])
@@ -135,10 +135,11 @@ def test_a_message_over_the_producers_limit_goes_elsewhere(kafka: Kafka, topics:
     kafka.create_topic(elsewhere, partitions=1)
     config = {"bootstrap.servers": kafka.bootstrap}
 
-    def rejected(key: Key, value: bytes, why: str) -> tuple[str, KafkaRecord]:
-        return elsewhere, (key, why.encode(), None)
+    def rejected(record: KafkaRecord, why: str) -> tuple[str, KafkaMessage]:
+        return elsewhere, KafkaMessage(record.key, why.encode())
 
-    run(KafkaSink(topic, config, rejected=rejected), [("a", [("k", b"x" * 2_000_000, None), ("fine", b"y", None)])])
+    messages = [KafkaMessage("k", b"x" * 2_000_000), KafkaMessage("fine", b"y")]
+    run(KafkaSink(topic, config, rejected=rejected), [("a", messages)])
     assert read(kafka, topic) == [(b"fine", b"y")]
     ((key, why),) = read(kafka, elsewhere)
     assert key == b"k"
@@ -150,7 +151,7 @@ def test_without_an_elsewhere_it_stops_the_flow(kafka: Kafka, topics: Callable[[
     topic = topics("out")
     kafka.create_topic(topic, partitions=1)
     with pytest.raises(RuntimeError) as error:
-        run(KafkaSink(topic, {"bootstrap.servers": kafka.bootstrap}), [("a", [("k", b"x" * 2_000_000, None)])])
+        run(KafkaSink(topic, {"bootstrap.servers": kafka.bootstrap}), [("a", [KafkaMessage("k", b"x" * 2_000_000)])])
     assert "nowhere else" in chain(error.value)
 
 

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 
 from servers.kafka import Kafka
-from sinks.kafka import Identity, KafkaRecord, KafkaSink, KafkaWriter, Key
+from sinks.kafka import Identity, KafkaMessage, KafkaRecord, KafkaSink, KafkaWriter
 from sinks.kafka.messages import Headers
 from sinks.kafka.state import LaneState
 from sinks.kafka.topic import Topic
@@ -26,7 +26,7 @@ from sinks.state import decode
 from tests.sinks.test_kafka import read
 
 LANES = 4
-BY_KEY = Identity(lambda record: record[0], lambda key, value, headers: text(key))
+BY_KEY = Identity(lambda record: record.key, lambda key, value, headers: text(key))
 States = dict[str, bytes | None]
 
 runs = itertools.count()
@@ -51,7 +51,7 @@ class Run:
         self.lanes = {lane: self.sink.build_part("step", lane, state) for lane, state in states}
 
     def write(self, lane: str, *keys: str) -> None:
-        self.lanes[lane].write_batch([[(key, b"v", None) for key in keys]])
+        self.lanes[lane].write_batch([[KafkaMessage(key, b"v") for key in keys]])
 
     def snapshot(self) -> States:
         return {name: lane.snapshot() for name, lane in self.lanes.items()}
@@ -125,7 +125,7 @@ def test_what_does_not_come_again_is_forgotten(kafka: Kafka, topic: str) -> None
         state = written.state()
         assert state is not None
         assert len(state.spans) == spans
-    assert list(written.rest([("a", b"v", None)])) == [("a", b"v", None)]
+    assert list(written.rest([KafkaMessage("a", b"v")])) == [KafkaMessage("a", b"v")]
 
 
 def test_messages_of_others(kafka: Kafka, topic: str) -> None:
@@ -217,7 +217,7 @@ def test_ends_that_cannot_be_had_are_those_before(tmp_path: Path, kafka_runs_her
         before = written.state()
         assert before is not None
         assert before.ends == (0,)
-        written.rest([("a", b"v", None)])
+        written.rest([KafkaMessage("a", b"v")])
         kafka.kill()
         began = time.monotonic()
         for _ in range(16):
@@ -249,18 +249,18 @@ def test_without_an_identity_there_is_no_state(kafka: Kafka, topic: str) -> None
 
 
 def test_other_writers_of_a_process_leave_it_out_too(kafka: Kafka, topic: str, topics: Callable[[str], str]) -> None:
-    def instead(key: Key, value: bytes, why: str) -> tuple[str, KafkaRecord]:
-        assert isinstance(key, bytes)
-        return topic, (f"too large: {key.decode()}", b"v", None)
+    def instead(record: KafkaRecord, why: str) -> tuple[str, KafkaMessage]:
+        assert isinstance(record.key, bytes)
+        return topic, KafkaMessage(f"too large: {record.key.decode()}", b"v")
 
     noise = Random(1).randbytes
     limited = topics("limited")
     kafka.create_topic(limited, partitions=1, max_message_bytes=2000)
     for _ in range(2):
         run = Run(kafka, topic, written_since(kafka, topic, "too large: x", "by a writer", "a").items())
-        KafkaWriter(topic, run.config).write([("by a writer", b"v", None)])
+        KafkaWriter(topic, run.config).write([KafkaMessage("by a writer", b"v")])
         other = KafkaWriter(limited, run.config, rejected=instead)
-        other.write([("x", noise(5000), None), ("y", noise(5000), None), ("fine", b"", None)])
+        other.write([*(KafkaMessage(key, noise(5000)) for key in "xy"), KafkaMessage("fine", b"")])
         run.write("0000", "a")
         run.snapshot()
     # In the second round all of the first is old, and was written by another killed run: `written_since`.
@@ -273,8 +273,8 @@ def test_an_identity_may_look_at_all_of_a_message(kafka: Kafka, topic: str) -> N
     def of_message(key: bytes | None, value: bytes | None, headers: Headers) -> tuple[bytes | None, Headers]:
         return value, headers and headers[0][1]
 
-    identity = Identity(lambda record: (record[1], record[2] and record[2][0][1]), of_message)
-    records: list[KafkaRecord] = [(None, b"a", [("n", b"1")]), (None, b"a", [("n", b"2")]), (None, b"a", None)]
+    identity = Identity(lambda record: (record.value, record.headers and record.headers[0][1]), of_message)
+    records = [KafkaMessage(None, b"a", headers) for headers in ([("n", b"1")], [("n", b"2")], None)]
     first = Run(kafka, topic, fresh().items(), identity=identity)
     states = first.snapshot()
     first.lanes["0000"].write_batch([records[:2]])
