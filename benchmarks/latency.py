@@ -15,16 +15,15 @@ import orjson
 from benchmarks.backlog import PARTITIONS, customer
 from benchmarks.contestants import LOOP, Contestant, project
 from benchmarks.data import Data
-from benchmarks.outputs import Counter, Outputs, messages
+from benchmarks.outputs import Outputs, messages
 from benchmarks.results import RESULTS
-from benchmarks.running import environment, running
+from benchmarks.running import await_count, environment, running
 from benchmarks.topic import ANY, Record, write
 from benchmarks.usage import cpu_seconds
 from benchmarks.verify import WrongOutput
 from servers.kafka import Kafka
 
 SPAN_SECONDS = 30
-PATIENCE_SECONDS = 60.0
 HEADER = f"{'':14}{'ratings':>10}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'CPUs':>8}"
 
 
@@ -70,21 +69,18 @@ def load(kafka: Kafka, contestant: Contestant, options: Namespace) -> list[Span]
     write(kafka, customers, (customer(data, number) for number in range(1, data.customers + 1)))
     outputs = Outputs.create(kafka, run)
     cpus: list[float] = []
-    with tempfile.TemporaryDirectory(dir=kafka.folder) as name:
-        env = {**environment(kafka, run, outputs, ratings, customers), **contestant.env}
-        with running(contestant.commands(Path(name)), env, Path(name) / "log") as processes:
-            pids = [process.pid for process in processes]
+    with running(kafka, contestant, environment(kafka, run, outputs, ratings, customers)) as job:
 
-            def all_ratings() -> Iterator[Record]:
-                yield _rating(data, 0)
-                _await(kafka, outputs.enriched, 1)
-                for first in range(1, data.ratings, a_span):
-                    before = cpu_seconds(pids)
-                    yield from _steadily(data, first, options.rate)
-                    cpus.append((cpu_seconds(pids) - before) / SPAN_SECONDS)
+        def all_ratings() -> Iterator[Record]:
+            yield _rating(data, 0)
+            await_count(kafka, outputs.enriched, 1, job)
+            for first in range(1, data.ratings, a_span):
+                before = cpu_seconds(job.pids)
+                yield from _steadily(data, first, options.rate)
+                cpus.append((cpu_seconds(job.pids) - before) / SPAN_SECONDS)
 
-            write(kafka, ratings, all_ratings())
-            _await(kafka, outputs.enriched, data.ratings)
+        write(kafka, ratings, all_ratings())
+        await_count(kafka, outputs.enriched, data.ratings, job)
     latencies = _latencies(kafka, outputs.enriched, data.ratings)
     spans = []
     for number, used in enumerate(cpus):
@@ -116,16 +112,6 @@ def _steadily(data: Data, first: int, rate: int) -> Iterator[Record]:
         while (early := began + number / rate - time.monotonic()) > 0:
             time.sleep(min(early, 0.002))
         yield _rating(data, first + number)
-
-
-def _await(kafka: Kafka, topic: str, count: int) -> None:
-    counter = Counter(kafka, topic)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (found := counter.count()) < count:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{found} of {count} ratings")
-        time.sleep(0.1)
-    counter.close()
 
 
 def _latencies(kafka: Kafka, topic: str, ratings: int) -> list[int]:

@@ -1,6 +1,5 @@
 """What partitions cost: the project drains the same backlog from few partitions and from many."""
 
-import subprocess
 import tempfile
 import time
 from argparse import Namespace
@@ -16,7 +15,7 @@ from benchmarks.contestants import project
 from benchmarks.data import Data
 from benchmarks.outputs import Counter, Outputs
 from benchmarks.results import RESULTS
-from benchmarks.running import environment, running
+from benchmarks.running import await_count, environment, running
 from benchmarks.topic import Record, write
 from benchmarks.usage import cpu_seconds, peak_megabytes, threads
 from servers.kafka import Kafka
@@ -69,29 +68,22 @@ def _drain(kafka: Kafka, ratings: int, partitions: int, name: str) -> Run:
     outputs = Outputs.create(kafka, name)
     env = environment(kafka, name, outputs, ratings=f"ratings-{partitions}")
     counter = Counter(kafka, outputs.enriched)
-    with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
-        with running(project(1).commands(Path(folder)), env, Path(folder) / "log") as processes:
-            pids = [process.pid for process in processes]
-            while not (first := _progress(counter, processes)):
-                time.sleep(SAMPLE_SECONDS)
-            began, cpu = time.monotonic(), cpu_seconds(pids)
-            last, changed = first, began
-            while (count := _progress(counter, processes)) < ratings:
-                now = time.monotonic()
-                if count != last:
-                    last, changed = count, now
-                if now - changed > STALLED_SECONDS:
-                    raise RuntimeError(f"{ratings - count} are left, and no more came since {STALLED_SECONDS:.0f} s")
-                time.sleep(SAMPLE_SECONDS)
-            seconds, used = time.monotonic() - began, cpu_seconds(pids) - cpu
-            peak, most = peak_megabytes(pids), threads(pids)
-        counter.close()
+    with running(kafka, project(), env) as job:
+        await_count(kafka, outputs.enriched, 1, job)
+        first = counter.count()
+        began, cpu = time.monotonic(), cpu_seconds(job.pids)
+        last, changed = first, began
+        while (count := counter.count()) < ratings:
+            job.check()
+            now = time.monotonic()
+            if count != last:
+                last, changed = count, now
+            if now - changed > STALLED_SECONDS:
+                raise RuntimeError(f"{ratings - count} are left, and no more came since {STALLED_SECONDS:.0f} s")
+            time.sleep(SAMPLE_SECONDS)
+        seconds, used = time.monotonic() - began, cpu_seconds(job.pids) - cpu
+        peak, most = peak_megabytes(job.pids), threads(job.pids)
+    counter.close()
     outputs.delete(kafka)
     done = ratings - first
     return Run(partitions, done / seconds, used / done * 1e6, peak, most)
-
-
-def _progress(counter: Counter, processes: list[subprocess.Popen[bytes]]) -> int:
-    if any(process.poll() is not None for process in processes):
-        raise RuntimeError("ended by itself")
-    return counter.count()

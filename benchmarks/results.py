@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from servers.java import ROOT
+from servers.process import ROOT
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

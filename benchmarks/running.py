@@ -1,25 +1,22 @@
 """A contestant's processes: what they are told by the environment, their start and their end."""
 
-import os
-import signal
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.backlog import CUSTOMERS, RATINGS
-from benchmarks.contestants import Command
-from benchmarks.outputs import Outputs
-from servers.java import ROOT
+from benchmarks.contestants import Contestant
+from benchmarks.outputs import Counter, Outputs
+from servers.job import Job, JobError
 from servers.kafka import Kafka
-
-STOP_SECONDS = 30.0
 
 
 def environment(
     kafka: Kafka, group: str, outputs: Outputs, ratings: str = RATINGS, customers: str = CUSTOMERS
 ) -> dict[str, str]:
-    """The settings of all contestants; the branches are off, whatever the shell has."""
+    """The settings of all contestants; the branches are off."""
     return {
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
         "KAFKA_GROUP_ID": group,
@@ -28,38 +25,40 @@ def environment(
         "ENRICHED_TOPIC": outputs.enriched,
         "ALERTS_TOPIC": outputs.alerts,
         "DEAD_LETTERS_TOPIC": outputs.dead_letters,
-        "ELASTICSEARCH_URL": "",
-        "S3_BUCKET": "",
     }
 
 
 @contextmanager
-def running(commands: Sequence[Command], env: Mapping[str, str], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Run `commands`; at the end, stop them by SIGTERM, and see that each exits with 0.
+def running(kafka: Kafka, contestant: Contestant, env: dict[str, str]) -> Iterator[Job]:
+    """Run a contestant; at the end, stop it by SIGTERM, and see that each process exits with 0.
 
     Raises:
-        RuntimeError: anything went wrong until then; the message has the end of `log`, which has their output.
+        JobError: anything went wrong until then; the message has the end of its output.
     """
-    processes: list[subprocess.Popen[bytes]] = []
-    with log.open("wb") as file:
+    with (
+        tempfile.TemporaryDirectory(dir=kafka.folder) as folder,
+        contestant.job(Path(folder), {**env, **contestant.env}) as job,
+    ):
         try:
-            for command in commands:
-                processes.append(  # noqa: PERF401  # those started so far are ended if the next one fails
-                    subprocess.Popen(command, cwd=ROOT, env={**os.environ, **env}, stdout=file, stderr=file)
-                )
-            yield processes
-            for process in processes:
-                process.send_signal(signal.SIGTERM)
-            codes = [process.wait(STOP_SECONDS) for process in processes]
+            yield job
+        except JobError:
+            raise
         except Exception as error:
-            raise RuntimeError(f"{commands[0]}: {error}; it printed:\n{_tail(log)}") from error
-        finally:
-            for process in processes:
-                process.kill()
-                process.wait()
-    if any(codes):
-        raise RuntimeError(f"{commands[0]} ended with {codes}; it printed:\n{_tail(log)}")
+            raise JobError(f"{contestant.name}: {error}; it printed:\n{job.tail()}") from error
+        job.end()
 
 
-def _tail(log: Path, lines: int = 40) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+def await_count(kafka: Kafka, topic: str, count: int, job: Job, seconds: float = 90) -> None:
+    """Wait until so many messages were ever appended to a topic.
+
+    Raises:
+        RuntimeError: the job ended, or did not write them in time.
+    """
+    counter = Counter(kafka, topic)
+    deadline = time.monotonic() + seconds
+    while (found := counter.count()) < count:
+        job.check()
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{found} of {count} messages are in {topic} after {seconds:.0f} s")
+        time.sleep(0.05)
+    counter.close()

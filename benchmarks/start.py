@@ -18,16 +18,15 @@ from benchmarks.avro.people import People
 from benchmarks.backlog import PARTITIONS
 from benchmarks.contestants import project
 from benchmarks.data import FIRST_RATING_TIME, enriched
-from benchmarks.outputs import Counter, Outputs, messages
+from benchmarks.outputs import Outputs, messages
 from benchmarks.results import RESULTS, medians
-from benchmarks.running import environment
+from benchmarks.running import await_count, environment, running
 from benchmarks.topic import ANY, Record, write
 from benchmarks.usage import cpu_seconds, peak_megabytes
 from benchmarks.verify import WrongOutput
 from messages.registry import Registry
 from servers.embedded.registry import RegistryDouble
 from servers.kafka import Kafka
-from servers.process import Process
 
 FEW = 1_000
 """Customers of the job whose memory is the measure."""
@@ -136,26 +135,17 @@ def start(kafka: Kafka, topic: Topic, workers: int, registry: str) -> Run:
     name = f"start-{uuid.uuid4().hex[:8]}"
     outputs = Outputs.create(kafka, name)
     env = {**environment(kafka, name, outputs, topic.ratings, topic.customers), "SCHEMA_REGISTRY_URL": registry}
-    counter = Counter(kafka, outputs.enriched)
-    with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
-        (command,) = project(processes=1).commands(Path(folder))
-        settings = [f"{variable}={value}" for variable, value in env.items()]
-        job = Process("the job", Path(folder) / "log")
-        started = time.time()
-        try:
-            job.start(["env", *settings, *command, "-w", str(workers)], lambda: counter.count() > 0)
-            cpu = cpu_seconds([job.pid])
-            time.sleep(SETTLE_SECONDS)
-            resident, peak = resident_bytes(job.pid), peak_megabytes([job.pid])
-        finally:
-            job.stop()
-            counter.close()
+    with running(kafka, project(workers=workers), env) as job:
+        await_count(kafka, outputs.enriched, 1, job)
+        cpu = cpu_seconds(job.pids)
+        time.sleep(SETTLE_SECONDS)
+        resident, peak = resident_bytes(*job.pids), peak_megabytes(job.pids)
     found = [(orjson.loads(one.value() or b""), one.timestamp()[1]) for one in messages(kafka, outputs.enriched)]
     dead_letters = [one.value() for one in messages(kafka, outputs.dead_letters)]
     outputs.delete(kafka)
     if [row for row, _ in found] != [topic.expected()] or dead_letters:
         raise WrongOutput(f"{found}, dead letters: {dead_letters[:3]}\nexpected: {topic.expected()}")
-    return Run(topic.form.name, workers, topic.data.customers, found[0][1] / 1000 - started, cpu, resident, peak)
+    return Run(topic.form.name, workers, topic.data.customers, found[0][1] / 1000 - job.started, cpu, resident, peak)
 
 
 def customer_bytes(run: Run, few: Run) -> float:

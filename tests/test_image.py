@@ -13,10 +13,9 @@ from urllib.request import urlopen
 import pytest
 
 from servers.kafka import Kafka
-from servers.process import free_ports
+from servers.process import ROOT, free_ports
 from tests.dataflows.test_start import inputs, read, settings, write
 from tests.image import Dockerignore, Image
-from tests.job import ROOT
 
 NOWHERE = {
     "ELASTICSEARCH_URL": "http://127.0.0.1:9",

@@ -103,7 +103,7 @@ def _with_fastavro(json: Run, avro: Run, alone: Mapping[str, float]) -> dict[str
 
 
 def _job(name: str, env: Mapping[str, str]) -> Contestant:
-    return replace(project(processes=1), name=name, env=env)
+    return replace(project(), name=name, env=env)
 
 
 def _with_epoch(row: dict[str, Any]) -> dict[str, Any]:

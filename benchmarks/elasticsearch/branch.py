@@ -1,6 +1,7 @@
 """What the search branch costs the main job, which drains a backlog with Elasticsearch and without."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -9,13 +10,14 @@ from typing import Any
 from elasticsearch import Elasticsearch as Client
 
 from benchmarks.backlog import fill
-from benchmarks.contestants import Command, Contestant, project
+from benchmarks.contestants import Contestant, project
 from benchmarks.data import Data, document
 from benchmarks.elasticsearch import index
 from benchmarks.measure import Run, measure
 from benchmarks.results import RESULTS
 from benchmarks.verify import Verifier, WrongOutput
 from servers.elasticsearch import Elasticsearch
+from servers.job import Job
 from servers.kafka import Kafka
 
 HEADER = f"{'':20}{'seconds':>12}{'CPU seconds':>14}{'idle CPU':>12}"
@@ -25,7 +27,7 @@ RATINGS, ALERTS = INDICES = ("ratings-enriched", "unhappy-platinum-customers")
 
 def compare(server: Elasticsearch, data: Data, rounds: int) -> dict[str, Any]:
     """Let the job drain with and without the branch in turn; print every run and what a document costs."""
-    without = replace(project(processes=1), name="without")
+    without = replace(project(), name="without")
     runs: list[Run] = []
     with (
         tempfile.TemporaryDirectory(dir=RESULTS) as folder,
@@ -55,14 +57,14 @@ def compare(server: Elasticsearch, data: Data, rounds: int) -> dict[str, Any]:
 def with_branch(url: str, client: Client, documents: int) -> Contestant:
     """The job with the branch, until it has indexed so many documents."""
 
-    def commands(folder: Path) -> list[Command]:
+    def job(folder: Path, settings: Mapping[str, str]) -> Job:
         index.make_fresh(client, *INDICES)
-        return project(processes=1).commands(folder)
+        return project().job(folder, settings)
 
     def left() -> int:
         return documents - index.indexed(client, *INDICES)
 
-    return Contestant("with", commands, {"ELASTICSEARCH_URL": url}, left)
+    return Contestant("with", job, {"ELASTICSEARCH_URL": url}, left)
 
 
 def line(run: Run, number: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.elasticsearch.work import Work
-from servers.java import ROOT
+from servers.process import ROOT
 
 
 @dataclass(frozen=True)

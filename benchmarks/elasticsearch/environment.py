@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.results import RESULTS
-from servers.java import ROOT
+from servers.process import ROOT
 
 REQUIREMENTS = ROOT / "requirements" / "quix.txt"
 FOLDER = RESULTS / "quix"

@@ -36,7 +36,7 @@ def compare(server: S3, data: Data, rounds: int) -> dict[str, Any]:
     """Let the job drain with and without the branch in turn; print every run, the ratio and what a row costs."""
     runs: list[Run] = []
     client = server.client()
-    without = replace(project(processes=1), name="without")
+    without = replace(project(), name="without")
     with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
         print(f"draining {data.ratings:,} ratings with the archive branch and without\n{report.HEADER}", flush=True)
         verifier = Verifier(data, fill(kafka, data))
@@ -71,7 +71,7 @@ def with_branch(server: S3, bucket: str, rows: int) -> Contestant:
     """The job with the branch, until so many rows are in visible objects."""
     archive = {"S3_BUCKET": bucket, "S3_FORMAT": "parquet", "S3_ROLL_SECONDS": str(ROLL_SECONDS), **server.environment}
     visible = Visible(server.client(), bucket)
-    return replace(project(processes=1), name="with", env=archive, left=lambda: rows - visible.rows())
+    return replace(project(), name="with", env=archive, left=lambda: rows - visible.rows())
 
 
 class Visible:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.s3.work import Work
-from servers.java import ROOT
+from servers.process import ROOT
 
 
 @dataclass(frozen=True)

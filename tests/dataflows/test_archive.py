@@ -26,12 +26,12 @@ from dataflows.wiring.errors import StartupError
 from dataflows.wiring.s3 import connect
 from records.enriched import EnrichedRating
 from servers.embedded.s3 import EmbeddedS3, Endpoint
+from servers.job import Job
 from servers.kafka import Kafka
 from servers.s3 import S3
 from settings import Archive
 from sinks.s3 import Rolling
 from tests.dataflows.world import Outputs, Row, World
-from tests.job import Job
 from tests.sinks.test_s3 import settle
 from tests.sinks.test_s3_times import TIMES
 from tests.test_docs import example, query
@@ -213,7 +213,7 @@ def test_of_several_processes_the_cause_is_in_the_log(world: World, s3: S3, buck
 
 
 def test_it_needs_a_recovery_store(world: World, s3: S3, bucket: str, tmp_path: Path) -> None:
-    with Job(tmp_path, settings(world, s3, bucket), recovery=False) as job:
+    with Job(tmp_path, settings(world, s3, bucket), recovery=0) as job:
         assert job.wait(30) == [1]
     assert "ratings: S3_BUCKET needs a recovery store" in job.tail()
 

@@ -13,10 +13,10 @@ from confluent_kafka import Producer
 from demo.generate.avro import SCHEMA
 from messages.registry import Registry as RegistryClient
 from servers.embedded.registry import RegistryDouble
+from servers.job import Job
 from servers.kafka import Kafka
 from servers.registry import Registry
 from tests.dataflows.rated import Ratings, Row, create_topics, to_avro, to_json
-from tests.job import Job
 
 CUSTOMER = {"id": 7, "first_name": "Ada", "last_name": "Lind", "email": "ada@example.com", "club_status": "platinum"}
 

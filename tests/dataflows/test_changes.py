@@ -20,10 +20,10 @@ from fastavro import parse_schema, schemaless_reader
 from dataflows.enriched_avro import SCHEMA
 from servers.elasticsearch import Elasticsearch
 from servers.embedded.registry import RegistryDouble
+from servers.job import Job
 from servers.kafka import Kafka
 from servers.s3 import S3
 from tests.dataflows.test_archive import archived, unfinished
-from tests.job import Job
 
 RATINGS_A_RUN = 120
 CUSTOMERS = 20

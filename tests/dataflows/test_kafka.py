@@ -13,9 +13,9 @@ import pytest
 
 from dataflows.enriched_avro import SCHEMA
 from servers.embedded.registry import RegistryDouble
+from servers.job import Job
 from servers.kafka import Kafka
 from tests.dataflows.world import Outputs, Row, World
-from tests.job import Job
 
 CUSTOMERS, RATINGS = 20_000, int(os.environ.get("WORLD_RATINGS", "50000"))
 NOBODY = range(-1, 1)

@@ -15,11 +15,11 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from elasticsearch import Elasticsearch as Client
 
 from servers.elasticsearch import Elasticsearch
+from servers.job import Job
 from servers.kafka import Kafka
 from servers.process import Server
 from servers.s3 import S3
 from tests.dataflows.test_archive import archived, keys
-from tests.job import Job
 
 RATE = 2000
 # `make soak` asks for a minute.

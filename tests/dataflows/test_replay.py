@@ -22,8 +22,9 @@ from dataflows.replay import Filters, Sorting, since
 from dataflows.resend import Memory
 from messages.dead_letter import DeadLetter, Refused, dead_letter, of_refused, to_message
 from servers.embedded.messages import message
+from servers.job import Job
 from servers.kafka import Kafka
-from tests.job import ROOT, Job
+from servers.process import ROOT
 
 Names = dict[str, str]
 

@@ -14,9 +14,9 @@ from elasticsearch import NotFoundError
 from elasticsearch.helpers import scan
 
 from servers.elasticsearch import Elasticsearch
+from servers.job import Job
 from servers.kafka import Kafka
 from tests.dataflows.world import TOO_MANY_STARS, Outputs, World
-from tests.job import Job
 
 CUSTOMERS = 1000
 
@@ -147,7 +147,7 @@ def test_kills_of_the_job_and_of_elasticsearch_lose_nothing(
 def test_without_a_recovery_store_nothing_is_lost_either(
     world: World, server: Elasticsearch, outputs: Outputs, tmp_path: Path
 ) -> None:
-    job = Job(tmp_path, settings(world, server.url, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=False)
+    job = Job(tmp_path, settings(world, server.url, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=0)
     for _ in range(2):
         with job:
             world.rate(2000, anybody(world))

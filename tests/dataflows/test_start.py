@@ -9,9 +9,9 @@ from random import Random
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from servers.job import Job
 from servers.kafka import Kafka
 from tests.dataflows.world import Outputs, World
-from tests.job import Job
 
 Names = dict[str, str]
 
@@ -74,7 +74,7 @@ def wait_for(text: str, job: Job, seconds: float = 30) -> None:
     ],
 )
 def test_a_start_that_cannot_succeed_ends_with_one_line(tmp_path: Path, variables: dict[str, str], line: str) -> None:
-    job = Job(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", **variables}, recovery=False)
+    job = Job(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", **variables}, recovery=0)
     with job:
         assert job.wait(30) == [1]
     last = job.tail().strip().splitlines()[-1]
@@ -101,7 +101,7 @@ def test_what_is_wrong_in_a_file_is_told_without_its_content(
     security = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "PLAIN"}
     variables = {other: value for other, value in security.items() if other != name}
     names = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "STARTUP_TIMEOUT_SECONDS": "2", f"{name}_FILE": str(file)}
-    with Job(tmp_path, {**variables, **names}, recovery=False) as job:
+    with Job(tmp_path, {**variables, **names}, recovery=0) as job:
         assert job.wait(30) == [1]
     last = job.tail().strip().splitlines()[-1]
     assert last.startswith("ratings: ")
@@ -113,7 +113,7 @@ def test_what_is_wrong_in_a_file_is_told_without_its_content(
 def test_a_variable_that_is_no_setting_is_told_in_the_log(tmp_path: Path) -> None:
     variables = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "STARTUP_TIMEOUT_SECONDS": "1"}
     others = {"ELASTICSEARCH_URLS": "http://a:1", "USER": "ada", "URL": "http://b:1", "S3_SERVICE_HOST": "10.0.0.1"}
-    with Job(tmp_path, {**variables, **others}, recovery=False) as job:
+    with Job(tmp_path, {**variables, **others}, recovery=0) as job:
         assert job.wait(30) == [1]
     told = [line for line in job.tail().splitlines() if "is no setting" in line]
     assert len(told) == 1
@@ -129,7 +129,7 @@ def test_a_wrong_password_ends_with_one_line(tmp_path: Path, kafka_runs_here: No
             "KAFKA_SASL_USERNAME": "app",
             "KAFKA_SASL_PASSWORD": "hush-hush",
         }
-        job = Job(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": str(kafka.sasl_bootstrap), **login}, recovery=False)
+        job = Job(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": str(kafka.sasl_bootstrap), **login}, recovery=0)
         with job:
             assert job.wait(30) == [1]
     last = job.tail().strip().splitlines()[-1]
@@ -154,7 +154,7 @@ def test_a_topic_that_forgets_customers_is_refused(
 ) -> None:
     inputs(kafka, names, **config)
     write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
-    with Job(tmp_path, settings(names, kafka.bootstrap, **variables), recovery=False) as job:
+    with Job(tmp_path, settings(names, kafka.bootstrap, **variables), recovery=0) as job:
         if starts:
             assert len(read(kafka.bootstrap, names["enriched"], 1)) == 1
             assert job.stop() == [0]
@@ -191,7 +191,7 @@ def test_a_kill_without_a_recovery_store_loses_nothing(kafka: Kafka, names: Name
     world.change_customers(range(1, 1001), changes=100)
     outputs = Outputs(world)
     # Epochs of a second: the default without a recovery store is ten.
-    job = Job(tmp_path, settings(names, kafka.bootstrap, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=False)
+    job = Job(tmp_path, settings(names, kafka.bootstrap, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=0)
     for _ in range(4):
         with job:
             world.rate(5000, lambda: world.random.randrange(-1, 1001))

@@ -20,9 +20,10 @@ from bytewax.testing import TestingSink, TestingSource, run_main
 from dataflows import store
 from dataflows.process import Launch, launch
 from dataflows.wiring.errors import StartupError
+from servers.job import Job
 from servers.kafka import Kafka
+from servers.process import ROOT
 from tests.dataflows.test_start import inputs, read, settings, wait_for, write
-from tests.job import ROOT, Job
 
 CLAIM = """
 import sys, time

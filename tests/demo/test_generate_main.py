@@ -24,8 +24,8 @@ from messages.wire import framed_value
 from records.rating import Rating, decode
 from servers.embedded.kafka import EmbeddedKafka
 from servers.kafka import Kafka
+from servers.process import ROOT
 from servers.registry import Registry
-from tests.job import ROOT
 
 SECONDS = 60
 ACCOUNT = re.compile(r"ratings (\d+) failed (\d+) seconds (\d+\.\d) rate (\d+)")

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from elasticsearch import Elasticsearch as Client
 
 from servers.embedded.s3 import Endpoint
-from servers.java import ROOT
+from servers.process import ROOT
 from servers.seed import SEED_CUSTOMERS
 
 CUSTOMERS = "asgard.demo.CUSTOMERS"
