@@ -15,13 +15,13 @@ import orjson
 from benchmarks.backlog import PARTITIONS, customer
 from benchmarks.contestants import LOOP, Contestant, project
 from benchmarks.data import Data
-from benchmarks.outputs import Outputs, messages
+from benchmarks.outputs import Outputs
 from benchmarks.results import RESULTS
 from benchmarks.running import await_count, environment, running
-from benchmarks.topic import ANY, Record, write
 from benchmarks.usage import cpu_seconds
 from benchmarks.verify import WrongOutput
 from servers.kafka import Kafka
+from servers.topics import Record, read, write
 
 SPAN_SECONDS = 30
 HEADER = f"{'':14}{'ratings':>10}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'CPUs':>8}"
@@ -66,7 +66,7 @@ def load(kafka: Kafka, contestant: Contestant, options: Namespace) -> list[Span]
     customers, ratings = f"customers-{run}", f"ratings-{run}"
     kafka.create_topic(customers, PARTITIONS, cleanup_policy="compact")
     kafka.create_topic(ratings, PARTITIONS)
-    write(kafka, customers, (customer(data, number) for number in range(1, data.customers + 1)))
+    write(kafka.bootstrap, customers, (customer(data, number) for number in range(1, data.customers + 1)))
     outputs = Outputs.create(kafka, run)
     cpus: list[float] = []
     with running(kafka, contestant, environment(kafka, run, outputs, ratings, customers)) as job:
@@ -79,7 +79,7 @@ def load(kafka: Kafka, contestant: Contestant, options: Namespace) -> list[Span]
                 yield from _steadily(data, first, options.rate)
                 cpus.append((cpu_seconds(job.pids) - before) / SPAN_SECONDS)
 
-        write(kafka, ratings, all_ratings())
+        write(kafka.bootstrap, ratings, all_ratings())
         await_count(kafka, outputs.enriched, data.ratings, job)
     latencies = _latencies(kafka, outputs.enriched, data.ratings)
     spans = []
@@ -102,7 +102,7 @@ def line(span: Span) -> str:
 
 
 def _rating(data: Data, number: int) -> Record:
-    return b"%d" % number, orjson.dumps(data.rating(number)), 0, ANY  # written now
+    return Record(b"%d" % number, orjson.dumps(data.rating(number)))
 
 
 def _steadily(data: Data, first: int, rate: int) -> Iterator[Record]:
@@ -117,7 +117,7 @@ def _steadily(data: Data, first: int, rate: int) -> Iterator[Record]:
 def _latencies(kafka: Kafka, topic: str, ratings: int) -> list[int]:
     """Milliseconds, by rating id."""
     found = [-1] * ratings
-    for message in messages(kafka, topic):
+    for message in read(kafka.bootstrap, topic):
         row = orjson.loads(message.value() or b"")
         if found[row["rating_id"]] >= 0:
             raise WrongOutput(f"rating {row['rating_id']} is there twice")

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.contestants import Contestant
-from benchmarks.outputs import Counter, Outputs
+from benchmarks.outputs import Outputs
 from benchmarks.running import environment, running
 from benchmarks.usage import Samples, cpu_seconds, peak_megabytes
 from benchmarks.verify import Verifier
 from servers.job import Job
 from servers.kafka import Kafka
+from servers.topics import Reader
 
 SAMPLE_SECONDS = 0.1
 QUIET_SECONDS = 3.0
@@ -62,9 +63,8 @@ def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifi
     outputs = Outputs.create(kafka, run)
     cpu = Samples()
     with running(kafka, contestant, environment(kafka, run, outputs)) as job:
-        counter = Counter(kafka, outputs.enriched)
-        settled = _drain(lambda: ratings - counter.count() + contestant.left(), job, cpu)
-        counter.close()
+        with Reader(kafka.bootstrap, outputs.enriched) as reader:
+            settled = _drain(lambda: ratings - sum(reader.ends()) + contestant.left(), job, cpu)
         peak = peak_megabytes(job.pids)
     verified = verifier.verify(kafka, outputs)
     outputs.delete(kafka)

@@ -13,12 +13,12 @@ import orjson
 from benchmarks.backlog import CUSTOMERS, PARTITIONS, customer
 from benchmarks.contestants import project
 from benchmarks.data import Data
-from benchmarks.outputs import Counter, Outputs
+from benchmarks.outputs import Outputs
 from benchmarks.results import RESULTS
 from benchmarks.running import await_count, environment, running
-from benchmarks.topic import Record, write
 from benchmarks.usage import cpu_seconds, peak_megabytes, threads
 from servers.kafka import Kafka
+from servers.topics import Reader, Record, write
 
 SAMPLE_SECONDS = 0.05
 STALLED_SECONDS = 60.0
@@ -43,10 +43,10 @@ def compare(options: Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
         print(f"writing {data.customers:,} customers, and {data.ratings:,} ratings twice", flush=True)
         kafka.create_topic(CUSTOMERS, PARTITIONS, cleanup_policy="compact")
-        write(kafka, CUSTOMERS, (customer(data, number) for number in range(1, data.customers + 1)))
+        write(kafka.bootstrap, CUSTOMERS, (customer(data, number) for number in range(1, data.customers + 1)))
         for count in counts:
             kafka.create_topic(f"ratings-{count}", count, retention_ms=-1)
-            write(kafka, f"ratings-{count}", _ratings(data, count))
+            write(kafka.bootstrap, f"ratings-{count}", _ratings(data, count))
         print(HEADER)
         runs = []
         for number in range(1, options.rounds + 1):
@@ -61,19 +61,18 @@ def compare(options: Namespace) -> dict[str, Any]:
 def _ratings(data: Data, partitions: int) -> Iterator[Record]:
     for number in range(data.ratings):
         rating = data.rating(number)
-        yield b"%d" % number, orjson.dumps(rating), rating["rating_time"], number % partitions
+        yield Record(b"%d" % number, orjson.dumps(rating), number % partitions, rating["rating_time"])
 
 
 def _drain(kafka: Kafka, ratings: int, partitions: int, name: str) -> Run:
     outputs = Outputs.create(kafka, name)
     env = environment(kafka, name, outputs, ratings=f"ratings-{partitions}")
-    counter = Counter(kafka, outputs.enriched)
-    with running(kafka, project(), env) as job:
+    with running(kafka, project(), env) as job, Reader(kafka.bootstrap, outputs.enriched) as reader:
         await_count(kafka, outputs.enriched, 1, job)
-        first = counter.count()
+        first = sum(reader.ends())
         began, cpu = time.monotonic(), cpu_seconds(job.pids)
         last, changed = first, began
-        while (count := counter.count()) < ratings:
+        while (count := sum(reader.ends())) < ratings:
             job.check()
             now = time.monotonic()
             if count != last:
@@ -83,7 +82,6 @@ def _drain(kafka: Kafka, ratings: int, partitions: int, name: str) -> Run:
             time.sleep(SAMPLE_SECONDS)
         seconds, used = time.monotonic() - began, cpu_seconds(job.pids) - cpu
         peak, most = peak_megabytes(job.pids), threads(job.pids)
-    counter.close()
     outputs.delete(kafka)
     done = ratings - first
     return Run(partitions, done / seconds, used / done * 1e6, peak, most)

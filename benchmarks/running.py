@@ -8,9 +8,10 @@ from pathlib import Path
 
 from benchmarks.backlog import CUSTOMERS, RATINGS
 from benchmarks.contestants import Contestant
-from benchmarks.outputs import Counter, Outputs
+from benchmarks.outputs import Outputs
 from servers.job import Job, JobError
 from servers.kafka import Kafka
+from servers.topics import Reader
 
 
 def environment(
@@ -54,11 +55,10 @@ def await_count(kafka: Kafka, topic: str, count: int, job: Job, seconds: float =
     Raises:
         RuntimeError: the job ended, or did not write them in time.
     """
-    counter = Counter(kafka, topic)
     deadline = time.monotonic() + seconds
-    while (found := counter.count()) < count:
-        job.check()
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{found} of {count} messages are in {topic} after {seconds:.0f} s")
-        time.sleep(0.05)
-    counter.close()
+    with Reader(kafka.bootstrap, topic) as reader:
+        while (found := sum(reader.ends())) < count:
+            job.check()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{found} of {count} messages are in {topic} after {seconds:.0f} s")
+            time.sleep(0.05)

@@ -18,15 +18,15 @@ from benchmarks.avro.people import People
 from benchmarks.backlog import PARTITIONS
 from benchmarks.contestants import project
 from benchmarks.data import FIRST_RATING_TIME, enriched
-from benchmarks.outputs import Outputs, messages
+from benchmarks.outputs import Outputs
 from benchmarks.results import RESULTS, medians
 from benchmarks.running import await_count, environment, running
-from benchmarks.topic import ANY, Record, write
 from benchmarks.usage import cpu_seconds, peak_megabytes
 from benchmarks.verify import WrongOutput
 from messages.registry import Registry
 from servers.embedded.registry import RegistryDouble
 from servers.kafka import Kafka
+from servers.topics import Record, read, write
 
 FEW = 1_000
 """Customers of the job whose memory is the measure."""
@@ -70,8 +70,8 @@ class Topic:
         topic = cls(form, f"customers-{name}", f"ratings-{name}", data)
         kafka.create_topic(topic.customers, PARTITIONS, cleanup_policy="compact")
         kafka.create_topic(topic.ratings, PARTITIONS, retention_ms=-1)
-        write(kafka, topic.customers, topic._changes())
-        write(kafka, topic.ratings, [(b"0", orjson.dumps(data.rating(0)), FIRST_RATING_TIME, 0)])
+        write(kafka.bootstrap, topic.customers, topic._changes())
+        write(kafka.bootstrap, topic.ratings, [Record(b"0", orjson.dumps(data.rating(0)), 0, FIRST_RATING_TIME)])
         return topic
 
     def expected(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Topic:
     def _changes(self) -> Iterator[Record]:
         for number in range(1, self.data.customers + 1):
             row = self.data.customer(number)
-            yield self.form.key(row), self.form.value(row), 0, ANY
+            yield Record(self.form.key(row), self.form.value(row))
 
 
 def compare(options: Namespace) -> dict[str, Any]:
@@ -140,8 +140,8 @@ def start(kafka: Kafka, topic: Topic, workers: int, registry: str) -> Run:
         cpu = cpu_seconds(job.pids)
         time.sleep(SETTLE_SECONDS)
         resident, peak = resident_bytes(*job.pids), peak_megabytes(job.pids)
-    found = [(orjson.loads(one.value() or b""), one.timestamp()[1]) for one in messages(kafka, outputs.enriched)]
-    dead_letters = [one.value() for one in messages(kafka, outputs.dead_letters)]
+    found = [(orjson.loads(one.value() or b""), one.timestamp()[1]) for one in read(kafka.bootstrap, outputs.enriched)]
+    dead_letters = [one.value() for one in read(kafka.bootstrap, outputs.dead_letters)]
     outputs.delete(kafka)
     if [row for row, _ in found] != [topic.expected()] or dead_letters:
         raise WrongOutput(f"{found}, dead letters: {dead_letters[:3]}\nexpected: {topic.expected()}")

@@ -146,7 +146,7 @@ class _Work:
             self._view.show(self._ledger.totals() | self._branches.totals(), self._held_now())
 
     def _take(self) -> None:
-        for output in self._outputs.read(_SLICE_SECONDS):
+        for output in self._outputs.outputs(_SLICE_SECONDS):
             match output:
                 case Enriched():
                     self._ledger.enriched(output)

@@ -104,7 +104,7 @@ def test_all_partitions_of_all_outputs_are_read_from_their_beginning() -> None:
         with Outputs(kafka.bootstrap) as outputs:
             came: list[Output] = []
             for _ in range(200):
-                came += outputs.read(0.1)
+                came += outputs.outputs(0.1)
                 if len(came) == 9:
                     break
     assert sorted(type(output).__name__ for output in came) == ["Alert"] * 4 + ["DeadLetter"] + ["Enriched"] * 4
