@@ -14,7 +14,8 @@ import pytest
 
 from servers.kafka import Kafka
 from servers.process import ROOT, free_ports
-from tests.dataflows.test_start import inputs, read, settings, write
+from servers.topics import write
+from tests.dataflows.test_start import inputs, read, settings
 from tests.image import Dockerignore, Image
 
 NOWHERE = {
@@ -157,8 +158,8 @@ def test_it_enriches_a_rating(
 ) -> None:
     names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
     inputs(kafka, names)
-    write(kafka.bootstrap, names["customers"], ('{"id":1}', b'{"id":1,"last_name":"Astley"}'))
-    write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
+    write(kafka.bootstrap, names["customers"], [('{"id":1}', b'{"id":1,"last_name":"Astley"}')])
+    write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
     recovery = folder / "recovery"
     recovery.mkdir()
     recovery.chmod(0o777)

@@ -18,7 +18,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
-from confluent_kafka import Producer
 
 from dataflows.archive import SCHEMA
 from dataflows.letters import Letters, refused_records
@@ -29,6 +28,7 @@ from servers.embedded.s3 import EmbeddedS3, Endpoint
 from servers.job import Job
 from servers.kafka import Kafka
 from servers.s3 import S3
+from servers.topics import Record, write
 from settings import Archive
 from sinks.s3 import Rolling
 from tests.dataflows.world import Outputs, Row, World
@@ -172,11 +172,10 @@ def test_ratings_whose_timestamps_are_no_dates_stop_nothing(
     ratings = topics("odd-ratings")
     kafka.create_topic(ratings, partitions=1, message_timestamp_after_max_ms=2**63 - 1)
     times = [when for when, _, _ in TIMES if when > 0]
-    producer = Producer({"bootstrap.servers": world.bootstrap})
-    for number, when in enumerate(times):
-        value = json.dumps({"rating_id": number, "user_id": 1, "stars": 3, "message": None, "channel": None})
-        producer.produce(ratings, value.encode(), timestamp=when)
-    assert producer.flush(10) == 0
+    row = {"user_id": 1, "stars": 3, "message": None, "channel": None}
+    values = (json.dumps({"rating_id": number, **row}) for number in range(len(times)))
+    records = (Record(None, value, timestamp=when) for value, when in zip(values, times, strict=True))
+    write(world.bootstrap, ratings, records)
     variables = {**settings(world, s3, bucket), "RATINGS_TOPIC": ratings}
     with Job(tmp_path, variables) as job:
         deadline = time.monotonic() + 60

@@ -7,10 +7,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
 
 from servers.job import Job
 from servers.kafka import Kafka
+from servers.topics import Reader, write
 from tests.dataflows.world import Outputs, World
 
 Names = dict[str, str]
@@ -32,28 +32,10 @@ def inputs(kafka: Kafka, names: Names, cleanup_policy: str = "compact", **config
     kafka.create_topic(names["customers"], partitions=2, cleanup_policy=cleanup_policy, **config)
 
 
-def write(bootstrap: str, topic: str, *messages: tuple[str | None, bytes | None]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": 10_000_000, "partitioner": "murmur2"})
-    for key, value in messages:
-        producer.produce(topic, value, key)
-    assert producer.flush(30) == 0
-
-
 def read(bootstrap: str, topic: str, count: int, seconds: float = 30) -> list[dict[str, object]]:
     """So many records of a topic, or as many as come within `seconds`."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "read", "auto.offset.reset": "earliest"})
-    found: list[dict[str, object]] = []
-    deadline = time.monotonic() + seconds
-    try:
-        while len(found) < count and time.monotonic() < deadline:
-            metadata = consumer.list_topics(topic, timeout=10).topics[topic]
-            if metadata.error is None and not consumer.assignment():
-                consumer.assign([TopicPartition(topic, partition, 0) for partition in metadata.partitions])
-            messages = consumer.consume(1000, 0.2)
-            found += [json.loads(message.value() or b"") for message in messages if message.error() is None]
-    finally:
-        consumer.close()
-    return found
+    with Reader(bootstrap, topic) as reader:
+        return [json.loads(message.value() or b"") for message in reader.take(count, seconds)]
 
 
 def wait_for(text: str, job: Job, seconds: float = 30) -> None:
@@ -153,7 +135,7 @@ def test_a_topic_that_forgets_customers_is_refused(
     kafka: Kafka, names: Names, tmp_path: Path, config: dict[str, str], variables: dict[str, str], starts: bool
 ) -> None:
     inputs(kafka, names, **config)
-    write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
+    write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
     with Job(tmp_path, settings(names, kafka.bootstrap, **variables), recovery=0) as job:
         if starts:
             assert len(read(kafka.bootstrap, names["enriched"], 1)) == 1
@@ -171,9 +153,9 @@ def test_topics_that_do_not_exist_yet_are_waited_for_and_outputs_made(
     with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
         wait_for(f"waiting for topic {names['ratings']} and {names['customers']}", job)
         inputs(kafka, names)
-        write(kafka.bootstrap, names["customers"], ('{"id":1}', b'{"id":1,"last_name":"Astley"}'))
+        write(kafka.bootstrap, names["customers"], [('{"id":1}', b'{"id":1,"last_name":"Astley"}')])
         wait_for(f"created topic {names['enriched']} with 2 partitions", job)
-        write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
+        write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
         (record,) = read(kafka.bootstrap, names["enriched"], 1)
         assert record["full_name"] == "Astley"
         assert job.stop() == [0], job.tail()
@@ -209,8 +191,8 @@ def test_values_of_two_megabytes_are_dead_letters(kafka: Kafka, names: Names, tm
     kafka.create_topic(names["customers"], partitions=1, cleanup_policy="compact", max_message_bytes=10_000_000)
     padding = b"x" * 2_000_000
     rating = b'{"rating_id":1,"user_id":1,"message":"%s"}' % padding
-    write(kafka.bootstrap, names["ratings"], ("1", rating), ("2", b'{"rating_id":2,"user_id":2}'))
-    write(kafka.bootstrap, names["customers"], ("1", b'{"id":1,"comments":"%s"}' % padding))
+    write(kafka.bootstrap, names["ratings"], [("1", rating), ("2", b'{"rating_id":2,"user_id":2}')])
+    write(kafka.bootstrap, names["customers"], [("1", b'{"id":1,"comments":"%s"}' % padding)])
     with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
         letters = read(kafka.bootstrap, names["dead_letters"], 2)
         (record,) = read(kafka.bootstrap, names["enriched"], 1)
@@ -225,7 +207,7 @@ def test_what_an_output_topic_refuses_is_a_dead_letter(kafka: Kafka, names: Name
     inputs(kafka, names)
     kafka.create_topic(names["enriched"], partitions=2, max_message_bytes=2000)
     large = json.dumps({"rating_id": 1, "user_id": 1, "message": Random(1).randbytes(4000).hex()})
-    write(kafka.bootstrap, names["ratings"], ("1", large.encode()), ("2", b'{"rating_id":2,"user_id":2}'))
+    write(kafka.bootstrap, names["ratings"], [("1", large.encode()), ("2", b'{"rating_id":2,"user_id":2}')])
     with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
         (letter,) = read(kafka.bootstrap, names["dead_letters"], 1)
         (record,) = read(kafka.bootstrap, names["enriched"], 1)
@@ -237,19 +219,16 @@ def test_what_an_output_topic_refuses_is_a_dead_letter(kafka: Kafka, names: Name
 def test_committed_offsets_reach_the_end_of_both_topics(kafka: Kafka, names: Names, tmp_path: Path) -> None:
     inputs(kafka, names)
     for number in range(50):
-        write(kafka.bootstrap, names["ratings"], (str(number), b'{"rating_id":%d,"user_id":1}' % number))
-    write(
-        kafka.bootstrap, names["customers"], *((str(number), b'{"id":%d,"email":"e"}' % number) for number in range(20))
-    )
+        write(kafka.bootstrap, names["ratings"], [(str(number), b'{"rating_id":%d,"user_id":1}' % number)])
+    customers = ((str(number), b'{"id":%d,"email":"e"}' % number) for number in range(20))
+    write(kafka.bootstrap, names["customers"], customers)
     with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
-        consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": names["ratings"]})
-        places = [TopicPartition(names[topic], partition) for topic in ("ratings", "customers") for partition in (0, 1)]
-        ends = [consumer.get_watermark_offsets(place, timeout=10)[1] for place in places]
-        deadline = time.monotonic() + 20
-        while (found := [place.offset for place in consumer.committed(places, timeout=10)]) != ends:
-            assert time.monotonic() < deadline, f"committed {found} of {ends}"
-            time.sleep(0.2)
-        consumer.close()
+        for topic in ("ratings", "customers"):
+            with Reader(kafka.bootstrap, names[topic], group_id=names["ratings"]) as group:
+                ends, deadline = group.ends(), time.monotonic() + 20
+                while (committed := group.committed()) != ends:
+                    assert time.monotonic() < deadline, f"committed {committed} of {ends}"
+                    time.sleep(0.2)
         assert job.stop() == [0], job.tail()
 
 

@@ -23,7 +23,8 @@ from dataflows.wiring.errors import StartupError
 from servers.job import Job
 from servers.kafka import Kafka
 from servers.process import ROOT
-from tests.dataflows.test_start import inputs, read, settings, wait_for, write
+from servers.topics import write
+from tests.dataflows.test_start import inputs, read, settings, wait_for
 
 CLAIM = """
 import sys, time
@@ -210,7 +211,7 @@ def test_a_second_job_ends_before_it_reads_or_writes(
     names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
     others = {name: topics(f"other-{name}") for name in names}
     inputs(kafka, names)
-    write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
+    write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
     with Job(tmp_path / "a", settings(names, kafka.bootstrap)) as job:
         wait_for("created topic", job)
         (tmp_path / "b").mkdir()
@@ -224,7 +225,7 @@ def test_a_second_job_ends_before_it_reads_or_writes(
         assert len(read(kafka.bootstrap, names["enriched"], 2, seconds=4)) == 1
         job.kill()
     with Job(tmp_path / "b", settings(names, kafka.bootstrap)) as job:  # at once
-        write(kafka.bootstrap, names["ratings"], ("2", b'{"rating_id":2,"user_id":1}'))
+        write(kafka.bootstrap, names["ratings"], [("2", b'{"rating_id":2,"user_id":1}')])
         assert [record["rating_id"] for record in read(kafka.bootstrap, names["enriched"], 2)][-1] == 2
         assert job.stop() == [0], job.tail()
 
