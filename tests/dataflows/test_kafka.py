@@ -101,7 +101,7 @@ def test_outputs_equal_the_model_across_a_stop_and_a_start(world: World, outputs
     job = Job(tmp_path, settings(world))
     world.rate(RATINGS // 2, anybody(world))
     with job:
-        time.sleep(4)
+        after_the_first_outputs(world, outputs)
         assert job.stop() == [0], job.tail()
     before = len(outputs.read("enriched"))
     assert 0 < before < RATINGS
