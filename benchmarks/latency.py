@@ -1,25 +1,22 @@
 """The latency of enriched ratings under a steady load, minute after minute: the project, and a plain loop."""
 
-import tempfile
 import time
 import uuid
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import orjson
 
-from benchmarks.backlog import PARTITIONS, customer
-from benchmarks.contestants import LOOP, Contestant, project
-from benchmarks.data import Data
-from benchmarks.outputs import Outputs
-from benchmarks.results import RESULTS
-from benchmarks.running import await_count, environment, running
-from benchmarks.usage import cpu_seconds
-from benchmarks.verify import WrongOutput
+from benchmarks.harness.backlog import PARTITIONS, customer
+from benchmarks.harness.contestants import LOOP, Contestant, project
+from benchmarks.harness.data import Data
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.running import await_count, broker, environment, running
+from benchmarks.harness.usage import cpu_seconds
+from benchmarks.harness.verify import WrongOutput
 from servers.kafka import Kafka
 from servers.topics import Record, read, write
 
@@ -46,7 +43,7 @@ class Span:
 def compare(options: Namespace) -> dict[str, Any]:
     """Give both the same load in turn; print every span, and return them."""
     spans = []
-    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
+    with broker() as kafka:
         print(f"{options.rate:,} ratings/s\n{HEADER}", flush=True)
         for contestant in (project(options.processes), LOOP):
             spans += load(kafka, contestant, options)

@@ -1,22 +1,19 @@
 """What partitions cost: the project drains the same backlog from few partitions and from many."""
 
-import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from benchmarks.backlog import CUSTOMERS, PARTITIONS, customer
-from benchmarks.contestants import project
-from benchmarks.data import Data
-from benchmarks.outputs import Outputs
-from benchmarks.results import RESULTS
-from benchmarks.running import await_count, environment, running
-from benchmarks.usage import cpu_seconds, peak_megabytes, threads
+from benchmarks.harness.backlog import CUSTOMERS, PARTITIONS, customer
+from benchmarks.harness.contestants import project
+from benchmarks.harness.data import Data
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.running import await_count, broker, environment, running
+from benchmarks.harness.usage import cpu_seconds, peak_megabytes, threads
 from servers.kafka import Kafka
 from servers.topics import Reader, Record, write
 
@@ -40,7 +37,7 @@ def compare(options: Namespace) -> dict[str, Any]:
     """Drain a backlog on 4 partitions and one on many, in turn; print every run, and return them."""
     data = Data(options.seed, options.ratings, options.customers)
     counts = (PARTITIONS, options.partitions)
-    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
+    with broker() as kafka:
         print(f"writing {data.customers:,} customers, and {data.ratings:,} ratings twice", flush=True)
         kafka.create_topic(CUSTOMERS, PARTITIONS, cleanup_policy="compact")
         write(kafka.bootstrap, CUSTOMERS, (customer(data, number) for number in range(1, data.customers + 1)))

@@ -1,7 +1,6 @@
 """The start of the main job on many customers: how long until the first rating is out, and what a customer weighs."""
 
 import os
-import tempfile
 import time
 import uuid
 from argparse import Namespace
@@ -15,14 +14,14 @@ import orjson
 from benchmarks.avro import customers
 from benchmarks.avro.customers import Form
 from benchmarks.avro.people import People
-from benchmarks.backlog import PARTITIONS
-from benchmarks.contestants import project
-from benchmarks.data import FIRST_RATING_TIME, enriched
-from benchmarks.outputs import Outputs
-from benchmarks.results import RESULTS, medians
-from benchmarks.running import await_count, environment, running
-from benchmarks.usage import cpu_seconds, peak_megabytes
-from benchmarks.verify import WrongOutput
+from benchmarks.harness.backlog import PARTITIONS
+from benchmarks.harness.contestants import project
+from benchmarks.harness.data import FIRST_RATING_TIME, enriched
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.results import medians
+from benchmarks.harness.running import await_count, broker, environment, running
+from benchmarks.harness.usage import cpu_seconds, peak_megabytes
+from benchmarks.harness.verify import WrongOutput
 from messages.registry import Registry
 from servers.embedded.registry import RegistryDouble
 from servers.kafka import Kafka
@@ -97,8 +96,7 @@ def compare(options: Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {}
     with (
         RegistryDouble() as double,
-        tempfile.TemporaryDirectory(dir=RESULTS) as folder,
-        Kafka(Path(folder), full_speed=True) as kafka,
+        broker() as kafka,
     ):
         print(f"starting with {data.customers:,} customers\n{HEADER}", flush=True)
         for form in customers.forms(Registry(double.url)).values():

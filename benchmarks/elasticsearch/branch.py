@@ -1,6 +1,5 @@
 """What the search branch costs the main job, which drains a backlog with Elasticsearch and without."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +8,15 @@ from typing import Any
 
 from elasticsearch import Elasticsearch as Client
 
-from benchmarks.backlog import fill
-from benchmarks.contestants import Contestant, project
-from benchmarks.data import Data, document
 from benchmarks.elasticsearch import index
-from benchmarks.measure import Run, measure
-from benchmarks.results import RESULTS
-from benchmarks.verify import Verifier, WrongOutput
+from benchmarks.harness.backlog import fill
+from benchmarks.harness.contestants import Contestant, project
+from benchmarks.harness.data import Data, document
+from benchmarks.harness.measure import Run, measure
+from benchmarks.harness.running import broker
+from benchmarks.harness.verify import Verifier, WrongOutput
 from servers.elasticsearch import Elasticsearch
 from servers.job import Job
-from servers.kafka import Kafka
 
 HEADER = f"{'':20}{'seconds':>12}{'CPU seconds':>14}{'idle CPU':>12}"
 RATINGS, ALERTS = INDICES = ("ratings-enriched", "unhappy-platinum-customers")
@@ -30,8 +28,7 @@ def compare(server: Elasticsearch, data: Data, rounds: int) -> dict[str, Any]:
     without = replace(project(), name="without")
     runs: list[Run] = []
     with (
-        tempfile.TemporaryDirectory(dir=RESULTS) as folder,
-        Kafka(Path(folder), full_speed=True) as kafka,
+        broker() as kafka,
         Client(server.url, request_timeout=60) as client,
     ):
         print(f"draining {data.ratings:,} ratings with the search branch and without\n{HEADER}", flush=True)

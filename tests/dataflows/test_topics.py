@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewPartitions
 
-from benchmarks.usage import peak_megabytes, threads
+from benchmarks.harness.usage import peak_megabytes, threads
 from servers.job import Job
 from servers.kafka import Kafka
 from servers.topics import Reader, Record, count

@@ -5,7 +5,7 @@ from array import array
 import orjson
 from confluent_kafka import Message
 
-from benchmarks.data import Data
+from benchmarks.harness.data import Data
 from servers.kafka import Kafka
 from servers.topics import Record, write
 

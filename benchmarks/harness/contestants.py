@@ -30,4 +30,4 @@ def project(processes: int = 1, workers: int = 1) -> Contestant:
     return Contestant("project", partial(Job, processes=processes, workers=workers, recovery=processes))
 
 
-LOOP = Contestant("loop", partial(Job, module=["benchmarks.loop"], recovery=0))
+LOOP = Contestant("loop", partial(Job, module=["benchmarks.harness.loop"], recovery=0))

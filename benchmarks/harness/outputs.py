@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks.backlog import PARTITIONS
+from benchmarks.harness.backlog import PARTITIONS
 from servers.kafka import Kafka
 
 

@@ -5,11 +5,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.contestants import Contestant
-from benchmarks.outputs import Outputs
-from benchmarks.running import environment, running
-from benchmarks.usage import Samples, cpu_seconds, peak_megabytes
-from benchmarks.verify import Verifier
+from benchmarks.harness.contestants import Contestant
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.running import environment, running
+from benchmarks.harness.usage import Samples, cpu_seconds, peak_megabytes
+from benchmarks.harness.verify import Verifier
 from servers.job import Job
 from servers.kafka import Kafka
 from servers.topics import Reader

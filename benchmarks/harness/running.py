@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.backlog import CUSTOMERS, RATINGS
-from benchmarks.contestants import Contestant
-from benchmarks.outputs import Outputs
+from benchmarks.harness.backlog import CUSTOMERS, RATINGS
+from benchmarks.harness.contestants import Contestant
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.results import RESULTS
 from servers.job import Job, JobError
 from servers.kafka import Kafka
 from servers.topics import Reader
@@ -27,6 +28,13 @@ def environment(
         "ALERTS_TOPIC": outputs.alerts,
         "DEAD_LETTERS_TOPIC": outputs.dead_letters,
     }
+
+
+@contextmanager
+def broker() -> Iterator[Kafka]:
+    """A Kafka at full speed, whose folder is deleted in the end."""
+    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
+        yield kafka
 
 
 @contextmanager

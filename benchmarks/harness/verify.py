@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from benchmarks.backlog import PARTITIONS
-from benchmarks.data import Data, enriched
-from benchmarks.outputs import Outputs
+from benchmarks.harness.backlog import PARTITIONS
+from benchmarks.harness.data import Data, enriched
+from benchmarks.harness.outputs import Outputs
 from servers.kafka import Kafka
 from servers.topics import read
 
