@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,7 +31,7 @@ from servers.s3 import S3
 from servers.topics import Record, write
 from settings import Archive
 from sinks.s3 import Rolling
-from tests.dataflows.world import Outputs, Row, World
+from tests.dataflows.world import Names, Outputs, Row, World
 from tests.sinks.test_s3 import settle
 from tests.sinks.test_s3_times import TIMES
 from tests.test_docs import example, query
@@ -47,20 +47,12 @@ if "ARCHIVE_KILLS" in os.environ:
 
 
 @pytest.fixture
-def world(kafka: Kafka, topics: Callable[[str], str]) -> World:
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+def world(kafka: Kafka, names: Names) -> World:
     for name, topic in names.items():
         kafka.create_topic(topic, partitions=3, cleanup_policy="compact" if name == "customers" else "delete")
     world = World(kafka.bootstrap, names, Random(13))
     world.change_customers(range(1, CUSTOMERS + 1), changes=300)
     return world
-
-
-@pytest.fixture
-def outputs(world: World) -> Iterator[Outputs]:
-    outputs = Outputs(world)
-    yield outputs
-    outputs.close()
 
 
 @pytest.fixture
@@ -71,10 +63,7 @@ def bucket(s3: S3, topics: Callable[[str], str]) -> str:
 
 
 def settings(world: World, s3: S3, bucket: str, **more: str) -> dict[str, str]:
-    names = {f"{name.upper()}_TOPIC": topic for name, topic in world.topics.items()}
-    group = {"KAFKA_BOOTSTRAP_SERVERS": world.bootstrap, "KAFKA_GROUP_ID": world.topics["ratings"]}
-    archive = {"S3_BUCKET": bucket, "S3_ROLL_SECONDS": "3", **s3.environment}
-    return {**names, **group, **archive, "UNMATCHED_GRACE_SECONDS": "1", **more}
+    return world.settings(**{"S3_BUCKET": bucket, "S3_ROLL_SECONDS": "3", **s3.environment, **more})
 
 
 def anybody(world: World) -> Callable[[], int]:

@@ -25,6 +25,7 @@ from servers.kafka import Kafka
 from servers.s3 import S3
 from servers.topics import read, write
 from tests.dataflows.test_archive import archived, unfinished
+from tests.dataflows.world import settings as settings_of
 
 RATINGS_A_RUN = 120
 CUSTOMERS = 20
@@ -53,18 +54,8 @@ class Setup:
     def __post_init__(self) -> None:
         self.create("ratings")
         self.create("customers", cleanup_policy="compact")
-        self.set(
-            KAFKA_BOOTSTRAP_SERVERS=self.kafka.bootstrap,
-            KAFKA_GROUP_ID=self.topics("group"),
-            RATINGS_TOPIC=self.topics("ratings"),
-            CUSTOMERS_TOPIC=self.topics("customers"),
-            ENRICHED_TOPIC=self.topics("enriched"),
-            ALERTS_TOPIC=self.topics("alerts"),
-            DEAD_LETTERS_TOPIC=self.topics("dead-letters"),
-            UNMATCHED_GRACE_SECONDS="1",
-            S3_ROLL_SECONDS="2",
-            **self.s3.environment,
-        )
+        names = {name: self.topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+        self.set(**settings_of(names, self.kafka.bootstrap, S3_ROLL_SECONDS="2", **self.s3.environment))
         rows = [{"id": id_, "first_name": f"F{id_}", "club_status": "platinum"} for id_ in range(1, CUSTOMERS + 1)]
         customers = [(f'{{"id":{row["id"]}}}', json.dumps(row)) for row in rows]
         write(self.kafka.bootstrap, self.topics("customers"), customers)

@@ -21,6 +21,7 @@ from servers.process import Server
 from servers.s3 import S3
 from servers.topics import read
 from tests.dataflows.test_archive import archived, keys
+from tests.dataflows.world import settings
 
 RATE = 2000
 # `make soak` asks for a minute.
@@ -31,9 +32,8 @@ BUCKET = "archive"
 
 
 @pytest.fixture
-def names(kafka: Kafka, topics: Callable[[str], str]) -> dict[str, str]:
+def names(kafka: Kafka, names: dict[str, str]) -> dict[str, str]:
     """The job's topics; those of the alerts have the time at which they were written."""
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
     for name, topic in names.items():
         policy = "compact" if name == "customers" else "delete"
         appended = {"message_timestamp_type": "LogAppendTime"} if name == "alerts" else {}
@@ -75,9 +75,8 @@ def go_on(
     kafka: Kafka, names: dict[str, str], branch: dict[str, str], server: Server, found: Callable[[], int], folder: Path
 ) -> None:
     """Kill the server of a branch under load and start it again; compare alerts' latencies, and await all ratings."""
-    variables = {f"{name.upper()}_TOPIC": topic for name, topic in names.items()}
     ratings = Ratings(kafka, names)
-    with Job(folder, {**variables, "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, **branch}) as job:
+    with Job(folder, settings(names, kafka.bootstrap, **branch)) as job:
         ratings.write(4)  # the first bulk into a new index takes seconds
         before = ratings.write(SECONDS)
         server.kill()

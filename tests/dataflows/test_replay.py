@@ -27,8 +27,8 @@ from servers.job import Job
 from servers.kafka import Kafka
 from servers.process import ROOT
 from servers.topics import Reader, Record
-
-Names = dict[str, str]
+from tests.dataflows.world import Names
+from tests.dataflows.world import settings as job_settings
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
 NOON = round(NOW.timestamp() * 1000)
@@ -174,8 +174,7 @@ def test_the_table_of_a_dry_run() -> None:
 
 
 @pytest.fixture
-def names(kafka: Kafka, topics: Callable[[str], str]) -> Names:
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+def names(kafka: Kafka, names: Names) -> Names:
     kafka.create_topic(names["ratings"], partitions=3)
     kafka.create_topic(names["customers"], partitions=1, cleanup_policy="compact")
     for output in ("enriched", "alerts", "dead_letters"):
@@ -184,9 +183,7 @@ def names(kafka: Kafka, topics: Callable[[str], str]) -> Names:
 
 
 def settings(kafka: Kafka, names: Names, **more: str) -> dict[str, str]:
-    wanted = {f"{name.upper()}_TOPIC": topic for name, topic in names.items()}
-    group = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "KAFKA_GROUP_ID": names["ratings"]}
-    return {**wanted, **group, "UNMATCHED_GRACE_SECONDS": "0", **more}
+    return job_settings(names, kafka.bootstrap, **{"UNMATCHED_GRACE_SECONDS": "0", **more})
 
 
 def start(kafka: Kafka, names: Names, *options: str, **more: str) -> "subprocess.Popen[str]":

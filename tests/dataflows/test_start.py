@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -11,20 +10,7 @@ import pytest
 from servers.job import Job
 from servers.kafka import Kafka
 from servers.topics import Reader, write
-from tests.dataflows.world import Outputs, World
-
-Names = dict[str, str]
-
-
-@pytest.fixture
-def names(topics: Callable[[str], str]) -> Names:
-    return {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
-
-
-def settings(names: Names, bootstrap: str, **more: str) -> dict[str, str]:
-    wanted = {f"{name.upper()}_TOPIC": topic for name, topic in names.items()}
-    group = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "KAFKA_GROUP_ID": names["ratings"]}
-    return {**wanted, **group, "UNMATCHED_GRACE_SECONDS": "1", **more}
+from tests.dataflows.world import Names, Outputs, World, settings
 
 
 def inputs(kafka: Kafka, names: Names, cleanup_policy: str = "compact", **config: str | int) -> None:

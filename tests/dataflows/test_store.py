@@ -24,7 +24,8 @@ from servers.job import Job
 from servers.kafka import Kafka
 from servers.process import ROOT
 from servers.topics import write
-from tests.dataflows.test_start import inputs, read, settings, wait_for
+from tests.dataflows.test_start import inputs, read, wait_for
+from tests.dataflows.world import Names, settings
 
 CLAIM = """
 import sys, time
@@ -205,11 +206,8 @@ def test_the_holder_is_told_also_while_its_name_is_written(tmp_path: Path) -> No
     store.claim(Launch(tmp_path), 0)
 
 
-def test_a_second_job_ends_before_it_reads_or_writes(
-    kafka: Kafka, topics: Callable[[str], str], tmp_path: Path
-) -> None:
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
-    others = {name: topics(f"other-{name}") for name in names}
+def test_a_second_job_ends_before_it_reads_or_writes(kafka: Kafka, names: Names, tmp_path: Path) -> None:
+    others = {name: f"other-{topic}" for name, topic in names.items()}
     inputs(kafka, names)
     write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
     with Job(tmp_path / "a", settings(names, kafka.bootstrap)) as job:

@@ -15,9 +15,8 @@ from servers.kafka import Kafka
 from servers.topics import Reader, Record, count
 from servers.topics import read as read_all
 from servers.topics import write as write_all
-from tests.dataflows.test_start import Names, inputs, names, read, settings
-
-__all__ = ["names"]
+from tests.dataflows.test_start import inputs, read
+from tests.dataflows.world import Names, settings
 
 NOTICED_SECONDS = 60
 

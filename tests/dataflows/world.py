@@ -23,8 +23,16 @@ TOO_MANY_STARS = 1000
 """More than the search index's type for stars (byte) can hold."""
 COLUMNS = ("first_name", "last_name", "email", "club_status", "region")
 
+Names = dict[str, str]
 Row = dict[str, Any]
 Where = tuple[int, int]
+
+
+def settings(names: Names, bootstrap: str, **more: str) -> dict[str, str]:
+    """The variables of a job on these topics, in a group of its own."""
+    topics = {f"{name.upper()}_TOPIC": topic for name, topic in names.items()}
+    group = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "KAFKA_GROUP_ID": names["ratings"]}
+    return {**topics, **group, "UNMATCHED_GRACE_SECONDS": "1", **more}
 
 
 @dataclass
@@ -32,7 +40,7 @@ class World:
     """What was written, and what must come of it."""
 
     bootstrap: str
-    topics: dict[str, str]
+    topics: Names
     random: random.Random
     customers: dict[int, Row] = field(default_factory=dict)
     ratings: dict[Where, Row] = field(default_factory=dict)
@@ -46,6 +54,10 @@ class World:
         self.producer = Producer(
             {"bootstrap.servers": self.bootstrap, "linger.ms": 20, "partitioner": "murmur2_random"}
         )
+
+    def settings(self, **more: str) -> dict[str, str]:
+        """The variables of a job in this world."""
+        return settings(self.topics, self.bootstrap, **more)
 
     # What is written.
 
