@@ -25,6 +25,24 @@ class JobError(RuntimeError):
     """The job did not start, did not answer, or ended otherwise than it should."""
 
 
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process with these settings and none of ours."""
+    inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**inherited, "PYTHONUNBUFFERED": "1", **settings}
+
+
+def piped(*module: str, **settings: str) -> subprocess.Popen[str]:
+    """Start another command, `python -m MODULE ARGUMENTS...`, with its output in pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-m", *module],
+        cwd=ROOT,
+        env=environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 class Job:
     """`python -m bytewax.run dataflows.ratings` in one process or several. It can be stopped, killed and started again.
 
@@ -57,8 +75,7 @@ class Job:
         """
         self.folder = folder
         self.log = folder / "job.log"
-        inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        self._environment = {**inherited, "PYTHONUNBUFFERED": "1", **settings}
+        self._environment = environment(settings)
         self.started = 0.0
         """Epoch seconds of the last start."""
         self._count = processes

@@ -1,11 +1,9 @@
 """Dead letters that are sent again: what is decided of each, and on a real Kafka, across kills."""
 
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from base64 import b64decode
 from collections import Counter
@@ -23,9 +21,8 @@ from dataflows.resend import Memory
 from messages.dead_letter import DeadLetter, Refused, dead_letter, of_refused, to_message
 from servers import topics
 from servers.embedded.messages import message
-from servers.job import Job
+from servers.job import Job, piped
 from servers.kafka import Kafka
-from servers.process import ROOT
 from servers.topics import Reader, Record
 from tests.dataflows.world import Names
 from tests.dataflows.world import settings as job_settings
@@ -187,16 +184,7 @@ def settings(kafka: Kafka, names: Names, **more: str) -> dict[str, str]:
 
 
 def start(kafka: Kafka, names: Names, *options: str, **more: str) -> "subprocess.Popen[str]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "BYTEWAX_"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "dataflows.replay", *options],
-        cwd=ROOT,
-        env={**inherited, **settings(kafka, names, **more)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return piped("dataflows.replay", *options, **settings(kafka, names, **more))
 
 
 def replay(kafka: Kafka, names: Names, *options: str, **more: str) -> list[str]:

@@ -24,6 +24,7 @@ from messages.wire import framed_value
 from records.rating import Rating, decode
 from servers import topics
 from servers.embedded.kafka import EmbeddedKafka
+from servers.job import piped
 from servers.kafka import Kafka
 from servers.process import ROOT
 from servers.registry import Registry
@@ -42,15 +43,7 @@ class Ended(NamedTuple):
 
 
 def start(*options: object, **environment: str) -> subprocess.Popen[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "SCHEMA_", "RATINGS"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "demo.generate", *map(str, options)],
-        cwd=ROOT,
-        env=clean | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return piped("demo.generate", *map(str, options), **environment)
 
 
 def end(process: subprocess.Popen[str]) -> Ended:
