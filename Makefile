@@ -46,10 +46,13 @@ bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minut
 docs: .venv/runtime ## write the settings table into the README
 	$(BIN)/python -m settings README.md
 
-lock: .venv/dev ## resolve the dependencies anew into requirements/
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes
+lock: .venv/dev ## resolve all dependencies anew into requirements/, those of the benchmarks' rivals, too
 	$(BIN)/pip install --quiet uv==0.13.9
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --upgrade --extra demo pyproject.toml -o requirements/runtime.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --extra demo --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --upgrade --extra demo pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --extra demo --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --upgrade requirements/quix.in -o requirements/quix.txt
+	$(COMPILE) --upgrade requirements/quix-s3.in -o requirements/quix-s3.txt
 
 .venv/bin/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' 2>/dev/null || { \

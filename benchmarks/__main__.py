@@ -7,7 +7,7 @@ import sys
 from benchmarks import epochs, kafka, latency, partitions, start
 from benchmarks.avro import compare as avro
 from benchmarks.elasticsearch import compare as elasticsearch
-from benchmarks.results import RESULTS, write
+from benchmarks.harness.results import RESULTS, write
 from benchmarks.s3 import compare as s3
 from servers.elasticsearch import unavailable as elasticsearch_unavailable
 from servers.kafka import unavailable as kafka_unavailable

@@ -1,30 +1,26 @@
 """The latency of enriched ratings under a steady load, minute after minute: the project, and a plain loop."""
 
-import tempfile
 import time
 import uuid
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import orjson
 
-from benchmarks.backlog import PARTITIONS, customer
-from benchmarks.contestants import LOOP, Contestant, project
-from benchmarks.data import Data
-from benchmarks.outputs import Counter, Outputs, messages
-from benchmarks.results import RESULTS
-from benchmarks.running import environment, running
-from benchmarks.topic import ANY, Record, write
-from benchmarks.usage import cpu_seconds
-from benchmarks.verify import WrongOutput
+from benchmarks.harness.backlog import PARTITIONS, customer
+from benchmarks.harness.contestants import LOOP, Contestant, project
+from benchmarks.harness.data import Data
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.running import await_count, broker, environment, running
+from benchmarks.harness.usage import cpu_seconds
+from benchmarks.harness.verify import WrongOutput
 from servers.kafka import Kafka
+from servers.topics import Record, read, write
 
 SPAN_SECONDS = 30
-PATIENCE_SECONDS = 60.0
 HEADER = f"{'':14}{'ratings':>10}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'CPUs':>8}"
 
 
@@ -47,7 +43,7 @@ class Span:
 def compare(options: Namespace) -> dict[str, Any]:
     """Give both the same load in turn; print every span, and return them."""
     spans = []
-    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
+    with broker() as kafka:
         print(f"{options.rate:,} ratings/s\n{HEADER}", flush=True)
         for contestant in (project(options.processes), LOOP):
             spans += load(kafka, contestant, options)
@@ -67,24 +63,21 @@ def load(kafka: Kafka, contestant: Contestant, options: Namespace) -> list[Span]
     customers, ratings = f"customers-{run}", f"ratings-{run}"
     kafka.create_topic(customers, PARTITIONS, cleanup_policy="compact")
     kafka.create_topic(ratings, PARTITIONS)
-    write(kafka, customers, (customer(data, number) for number in range(1, data.customers + 1)))
+    write(kafka.bootstrap, customers, (customer(data, number) for number in range(1, data.customers + 1)))
     outputs = Outputs.create(kafka, run)
     cpus: list[float] = []
-    with tempfile.TemporaryDirectory(dir=kafka.folder) as name:
-        env = {**environment(kafka, run, outputs, ratings, customers), **contestant.env}
-        with running(contestant.commands(Path(name)), env, Path(name) / "log") as processes:
-            pids = [process.pid for process in processes]
+    with running(kafka, contestant, environment(kafka, run, outputs, ratings, customers)) as job:
 
-            def all_ratings() -> Iterator[Record]:
-                yield _rating(data, 0)
-                _await(kafka, outputs.enriched, 1)
-                for first in range(1, data.ratings, a_span):
-                    before = cpu_seconds(pids)
-                    yield from _steadily(data, first, options.rate)
-                    cpus.append((cpu_seconds(pids) - before) / SPAN_SECONDS)
+        def all_ratings() -> Iterator[Record]:
+            yield _rating(data, 0)
+            await_count(kafka, outputs.enriched, 1, job)
+            for first in range(1, data.ratings, a_span):
+                before = cpu_seconds(job.pids)
+                yield from _steadily(data, first, options.rate)
+                cpus.append((cpu_seconds(job.pids) - before) / SPAN_SECONDS)
 
-            write(kafka, ratings, all_ratings())
-            _await(kafka, outputs.enriched, data.ratings)
+        write(kafka.bootstrap, ratings, all_ratings())
+        await_count(kafka, outputs.enriched, data.ratings, job)
     latencies = _latencies(kafka, outputs.enriched, data.ratings)
     spans = []
     for number, used in enumerate(cpus):
@@ -106,7 +99,7 @@ def line(span: Span) -> str:
 
 
 def _rating(data: Data, number: int) -> Record:
-    return b"%d" % number, orjson.dumps(data.rating(number)), 0, ANY  # written now
+    return Record(b"%d" % number, orjson.dumps(data.rating(number)))
 
 
 def _steadily(data: Data, first: int, rate: int) -> Iterator[Record]:
@@ -118,20 +111,10 @@ def _steadily(data: Data, first: int, rate: int) -> Iterator[Record]:
         yield _rating(data, first + number)
 
 
-def _await(kafka: Kafka, topic: str, count: int) -> None:
-    counter = Counter(kafka, topic)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (found := counter.count()) < count:
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{found} of {count} ratings")
-        time.sleep(0.1)
-    counter.close()
-
-
 def _latencies(kafka: Kafka, topic: str, ratings: int) -> list[int]:
     """Milliseconds, by rating id."""
     found = [-1] * ratings
-    for message in messages(kafka, topic):
+    for message in read(kafka.bootstrap, topic):
         row = orjson.loads(message.value() or b"")
         if found[row["rating_id"]] >= 0:
             raise WrongOutput(f"rating {row['rating_id']} is there twice")

@@ -1,25 +1,21 @@
 """What partitions cost: the project drains the same backlog from few partitions and from many."""
 
-import subprocess
-import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from benchmarks.backlog import CUSTOMERS, PARTITIONS, customer
-from benchmarks.contestants import project
-from benchmarks.data import Data
-from benchmarks.outputs import Counter, Outputs
-from benchmarks.results import RESULTS
-from benchmarks.running import environment, running
-from benchmarks.topic import Record, write
-from benchmarks.usage import cpu_seconds, peak_megabytes, threads
+from benchmarks.harness.backlog import CUSTOMERS, PARTITIONS, customer
+from benchmarks.harness.contestants import project
+from benchmarks.harness.data import Data
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.running import await_count, broker, environment, running
+from benchmarks.harness.usage import cpu_seconds, peak_megabytes, threads
 from servers.kafka import Kafka
+from servers.topics import Reader, Record, write
 
 SAMPLE_SECONDS = 0.05
 STALLED_SECONDS = 60.0
@@ -41,13 +37,13 @@ def compare(options: Namespace) -> dict[str, Any]:
     """Drain a backlog on 4 partitions and one on many, in turn; print every run, and return them."""
     data = Data(options.seed, options.ratings, options.customers)
     counts = (PARTITIONS, options.partitions)
-    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
+    with broker() as kafka:
         print(f"writing {data.customers:,} customers, and {data.ratings:,} ratings twice", flush=True)
         kafka.create_topic(CUSTOMERS, PARTITIONS, cleanup_policy="compact")
-        write(kafka, CUSTOMERS, (customer(data, number) for number in range(1, data.customers + 1)))
+        write(kafka.bootstrap, CUSTOMERS, (customer(data, number) for number in range(1, data.customers + 1)))
         for count in counts:
             kafka.create_topic(f"ratings-{count}", count, retention_ms=-1)
-            write(kafka, f"ratings-{count}", _ratings(data, count))
+            write(kafka.bootstrap, f"ratings-{count}", _ratings(data, count))
         print(HEADER)
         runs = []
         for number in range(1, options.rounds + 1):
@@ -62,36 +58,27 @@ def compare(options: Namespace) -> dict[str, Any]:
 def _ratings(data: Data, partitions: int) -> Iterator[Record]:
     for number in range(data.ratings):
         rating = data.rating(number)
-        yield b"%d" % number, orjson.dumps(rating), rating["rating_time"], number % partitions
+        yield Record(b"%d" % number, orjson.dumps(rating), number % partitions, rating["rating_time"])
 
 
 def _drain(kafka: Kafka, ratings: int, partitions: int, name: str) -> Run:
     outputs = Outputs.create(kafka, name)
     env = environment(kafka, name, outputs, ratings=f"ratings-{partitions}")
-    counter = Counter(kafka, outputs.enriched)
-    with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
-        with running(project(1).commands(Path(folder)), env, Path(folder) / "log") as processes:
-            pids = [process.pid for process in processes]
-            while not (first := _progress(counter, processes)):
-                time.sleep(SAMPLE_SECONDS)
-            began, cpu = time.monotonic(), cpu_seconds(pids)
-            last, changed = first, began
-            while (count := _progress(counter, processes)) < ratings:
-                now = time.monotonic()
-                if count != last:
-                    last, changed = count, now
-                if now - changed > STALLED_SECONDS:
-                    raise RuntimeError(f"{ratings - count} are left, and no more came since {STALLED_SECONDS:.0f} s")
-                time.sleep(SAMPLE_SECONDS)
-            seconds, used = time.monotonic() - began, cpu_seconds(pids) - cpu
-            peak, most = peak_megabytes(pids), threads(pids)
-        counter.close()
+    with running(kafka, project(), env) as job, Reader(kafka.bootstrap, outputs.enriched) as reader:
+        await_count(kafka, outputs.enriched, 1, job)
+        first = sum(reader.ends())
+        began, cpu = time.monotonic(), cpu_seconds(job.pids)
+        last, changed = first, began
+        while (count := sum(reader.ends())) < ratings:
+            job.check()
+            now = time.monotonic()
+            if count != last:
+                last, changed = count, now
+            if now - changed > STALLED_SECONDS:
+                raise RuntimeError(f"{ratings - count} are left, and no more came since {STALLED_SECONDS:.0f} s")
+            time.sleep(SAMPLE_SECONDS)
+        seconds, used = time.monotonic() - began, cpu_seconds(job.pids) - cpu
+        peak, most = peak_megabytes(job.pids), threads(job.pids)
     outputs.delete(kafka)
     done = ratings - first
     return Run(partitions, done / seconds, used / done * 1e6, peak, most)
-
-
-def _progress(counter: Counter, processes: list[subprocess.Popen[bytes]]) -> int:
-    if any(process.poll() is not None for process in processes):
-        raise RuntimeError("ended by itself")
-    return counter.count()

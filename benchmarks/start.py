@@ -1,7 +1,6 @@
 """The start of the main job on many customers: how long until the first rating is out, and what a customer weighs."""
 
 import os
-import tempfile
 import time
 import uuid
 from argparse import Namespace
@@ -15,19 +14,18 @@ import orjson
 from benchmarks.avro import customers
 from benchmarks.avro.customers import Form
 from benchmarks.avro.people import People
-from benchmarks.backlog import PARTITIONS
-from benchmarks.contestants import project
-from benchmarks.data import FIRST_RATING_TIME, enriched
-from benchmarks.outputs import Counter, Outputs, messages
-from benchmarks.results import RESULTS, medians
-from benchmarks.running import environment
-from benchmarks.topic import ANY, Record, write
-from benchmarks.usage import cpu_seconds, peak_megabytes
-from benchmarks.verify import WrongOutput
+from benchmarks.harness.backlog import PARTITIONS
+from benchmarks.harness.contestants import project
+from benchmarks.harness.data import FIRST_RATING_TIME, enriched
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.results import medians
+from benchmarks.harness.running import await_count, broker, environment, running
+from benchmarks.harness.usage import cpu_seconds, peak_megabytes
+from benchmarks.harness.verify import WrongOutput
 from messages.registry import Registry
 from servers.embedded.registry import RegistryDouble
 from servers.kafka import Kafka
-from servers.process import Process
+from servers.topics import Record, read, write
 
 FEW = 1_000
 """Customers of the job whose memory is the measure."""
@@ -71,8 +69,8 @@ class Topic:
         topic = cls(form, f"customers-{name}", f"ratings-{name}", data)
         kafka.create_topic(topic.customers, PARTITIONS, cleanup_policy="compact")
         kafka.create_topic(topic.ratings, PARTITIONS, retention_ms=-1)
-        write(kafka, topic.customers, topic._changes())
-        write(kafka, topic.ratings, [(b"0", orjson.dumps(data.rating(0)), FIRST_RATING_TIME, 0)])
+        write(kafka.bootstrap, topic.customers, topic._changes())
+        write(kafka.bootstrap, topic.ratings, [Record(b"0", orjson.dumps(data.rating(0)), 0, FIRST_RATING_TIME)])
         return topic
 
     def expected(self) -> dict[str, Any]:
@@ -89,7 +87,7 @@ class Topic:
     def _changes(self) -> Iterator[Record]:
         for number in range(1, self.data.customers + 1):
             row = self.data.customer(number)
-            yield self.form.key(row), self.form.value(row), 0, ANY
+            yield Record(self.form.key(row), self.form.value(row))
 
 
 def compare(options: Namespace) -> dict[str, Any]:
@@ -98,8 +96,7 @@ def compare(options: Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {}
     with (
         RegistryDouble() as double,
-        tempfile.TemporaryDirectory(dir=RESULTS) as folder,
-        Kafka(Path(folder), full_speed=True) as kafka,
+        broker() as kafka,
     ):
         print(f"starting with {data.customers:,} customers\n{HEADER}", flush=True)
         for form in customers.forms(Registry(double.url)).values():
@@ -136,26 +133,17 @@ def start(kafka: Kafka, topic: Topic, workers: int, registry: str) -> Run:
     name = f"start-{uuid.uuid4().hex[:8]}"
     outputs = Outputs.create(kafka, name)
     env = {**environment(kafka, name, outputs, topic.ratings, topic.customers), "SCHEMA_REGISTRY_URL": registry}
-    counter = Counter(kafka, outputs.enriched)
-    with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
-        (command,) = project(processes=1).commands(Path(folder))
-        settings = [f"{variable}={value}" for variable, value in env.items()]
-        job = Process("the job", Path(folder) / "log")
-        started = time.time()
-        try:
-            job.start(["env", *settings, *command, "-w", str(workers)], lambda: counter.count() > 0)
-            cpu = cpu_seconds([job.pid])
-            time.sleep(SETTLE_SECONDS)
-            resident, peak = resident_bytes(job.pid), peak_megabytes([job.pid])
-        finally:
-            job.stop()
-            counter.close()
-    found = [(orjson.loads(one.value() or b""), one.timestamp()[1]) for one in messages(kafka, outputs.enriched)]
-    dead_letters = [one.value() for one in messages(kafka, outputs.dead_letters)]
+    with running(kafka, project(workers=workers), env) as job:
+        await_count(kafka, outputs.enriched, 1, job)
+        cpu = cpu_seconds(job.pids)
+        time.sleep(SETTLE_SECONDS)
+        resident, peak = resident_bytes(*job.pids), peak_megabytes(job.pids)
+    found = [(orjson.loads(one.value() or b""), one.timestamp()[1]) for one in read(kafka.bootstrap, outputs.enriched)]
+    dead_letters = [one.value() for one in read(kafka.bootstrap, outputs.dead_letters)]
     outputs.delete(kafka)
     if [row for row, _ in found] != [topic.expected()] or dead_letters:
         raise WrongOutput(f"{found}, dead letters: {dead_letters[:3]}\nexpected: {topic.expected()}")
-    return Run(topic.form.name, workers, topic.data.customers, found[0][1] / 1000 - started, cpu, resident, peak)
+    return Run(topic.form.name, workers, topic.data.customers, found[0][1] / 1000 - job.started, cpu, resident, peak)
 
 
 def customer_bytes(run: Run, few: Run) -> float:

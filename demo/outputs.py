@@ -5,17 +5,12 @@ The types hold the fields that are looked at here and require them: they are the
 
 from base64 import b64decode
 from collections.abc import Callable
-from types import TracebackType
 from typing import NamedTuple
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
-from typing_extensions import Self
 
-from demo.topics import ALERTS, DEAD_LETTERS, ENRICHED, PARTITIONS, RATINGS
-
-_BATCH = 2000
-"""So many records are read in one go at most."""
+from demo.topics import ALERTS, DEAD_LETTERS, ENRICHED, RATINGS
+from servers.topics import Reader
 
 
 class Enriched(msgspec.Struct, gc=False):
@@ -87,45 +82,16 @@ def decode_output(topic: str, value: bytes | None) -> Output:
         return Unreadable(f"{topic}: {error}: {(value or b'')[:200].decode(errors='replace')}")
 
 
-class Outputs:
-    """Reads all records of the output topics from their beginning, as the only member of its group."""
+class Outputs(Reader):
+    """Reads all records of the output topics from their beginning."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": "embedded-outputs",  # required, though nothing is committed
-                "enable.auto.commit": False,
-                # The embedded Kafka answers an empty fetch only after this time, whatever comes meanwhile.
-                "fetch.wait.max.ms": 20,
-                "log_level": 3,  # errors only: notices would break the view
-            }
-        )
-        self._consumer.assign(
-            [
-                TopicPartition(topic, partition, OFFSET_BEGINNING)
-                for topic in _DECODERS
-                for partition in range(PARTITIONS[topic])
-            ]
-        )
+        super().__init__(bootstrap, *_DECODERS)
 
-    def read(self, seconds: float) -> list[Output]:
+    def outputs(self, seconds: float) -> list[Output]:
         """Give what has come, waiting so long at most.
 
         Raises:
             KafkaException: an output topic cannot be read.
         """
-        outputs = []
-        for message in self._consumer.consume(_BATCH, seconds):
-            if error := message.error():
-                raise KafkaException(error)
-            outputs.append(decode_output(message.topic() or "", message.value()))
-        return outputs
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._consumer.close()
+        return [decode_output(message.topic() or "", message.value()) for message in self.poll(seconds)]

@@ -12,11 +12,12 @@ from confluent_kafka import KafkaException
 from demo.branches import Branches
 from demo.feed import Feed, Pace
 from demo.generate import CustomerChanges, Ratings
-from demo.job import Job, JobError
+from demo.job import Job
 from demo.ledger import Ledger
 from demo.outputs import Alert, DeadLetter, Enriched, Outputs, Unreadable
 from demo.topics import CUSTOMERS, RATINGS
 from demo.view import View
+from servers.job import JobError
 
 CUSTOMER_CHANGES_PER_SECOND = 1.0
 
@@ -83,7 +84,7 @@ def run(
                     held = job.held()
                 except JobError as error:
                     problems.append(str(error))
-                job.stop()
+                job.end()
                 work.take_late()
                 totals = branches.totals()
                 view.show(ledger.totals() | totals, held)
@@ -145,7 +146,7 @@ class _Work:
             self._view.show(self._ledger.totals() | self._branches.totals(), self._held_now())
 
     def _take(self) -> None:
-        for output in self._outputs.read(_SLICE_SECONDS):
+        for output in self._outputs.outputs(_SLICE_SECONDS):
             match output:
                 case Enriched():
                     self._ledger.enriched(output)

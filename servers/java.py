@@ -7,7 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from servers.process import ROOT
+
 POM = Path(__file__).with_name("pom.xml")
 SERVERS = ROOT / ".servers"
 OLDEST_JAVA = 17

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from typing_extensions import Self
 
+ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 

@@ -133,3 +133,9 @@ def topics() -> Callable[[str], str]:
     """A function from a topic's usual name to a name of this test's own, the same one at every call."""
     suffix = uuid.uuid4().hex[:8]
     return lambda name: f"{name}-{suffix}"
+
+
+@pytest.fixture
+def names(topics: Callable[[str], str]) -> dict[str, str]:
+    """The names of the job's topics in this test, by what they are; none is created."""
+    return {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}

@@ -12,7 +12,7 @@ import pytest
 from dataflows.archive import FORMATS, SCHEMA
 from records.columns import COLUMNS
 from records.enriched import EnrichedRating
-from tests.job import ROOT
+from servers.process import ROOT
 
 PAGE = (ROOT / "docs" / "archive.md").read_text()
 WHEN = 1528800546808

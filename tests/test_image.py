@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -13,10 +13,11 @@ from urllib.request import urlopen
 import pytest
 
 from servers.kafka import Kafka
-from servers.process import free_ports
-from tests.dataflows.test_start import inputs, read, settings, write
+from servers.process import ROOT, free_ports
+from servers.topics import write
+from tests.dataflows.test_start import inputs, read
+from tests.dataflows.world import settings
 from tests.image import Dockerignore, Image
-from tests.job import ROOT
 
 NOWHERE = {
     "ELASTICSEARCH_URL": "http://127.0.0.1:9",
@@ -154,12 +155,11 @@ def test_its_commands_can_be_called(image: Image) -> None:
 
 @pytest.mark.parametrize("home", [{}, {"HOME": "/nonexistent"}], ids=str)
 def test_it_enriches_a_rating(
-    kafka: Kafka, topics: Callable[[str], str], image: Image, folder: Path, home: dict[str, str]
+    kafka: Kafka, names: dict[str, str], image: Image, folder: Path, home: dict[str, str]
 ) -> None:
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
     inputs(kafka, names)
-    write(kafka.bootstrap, names["customers"], ('{"id":1}', b'{"id":1,"last_name":"Astley"}'))
-    write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
+    write(kafka.bootstrap, names["customers"], [('{"id":1}', b'{"id":1,"last_name":"Astley"}')])
+    write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
     recovery = folder / "recovery"
     recovery.mkdir()
     recovery.chmod(0o777)

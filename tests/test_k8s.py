@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.job import ROOT
+from servers.process import ROOT
 
 DOCUMENTS: list[dict[str, Any]] = list(yaml.safe_load_all((ROOT / "k8s" / "ratings.yaml").read_text()))
 

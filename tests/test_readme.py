@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import settings
+from servers.process import ROOT
 from settings.table import write_into
-from tests.job import ROOT
 
 README = (ROOT / "README.md").read_text()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.job import ROOT
+from servers.process import ROOT
 
 FLOW = {"dataflows", "operators", "sources", "sinks", "settings", "records", "messages"}
 MAY_IMPORT = {

@@ -4,7 +4,7 @@ from argparse import Namespace
 from typing import Any
 
 from benchmarks.avro import decoding, flow, writing
-from benchmarks.data import Data
+from benchmarks.harness.data import Data
 from messages.registry import Registry
 from servers.embedded.registry import RegistryDouble
 

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from confluent_kafka import Message
 
-from benchmarks.outputs import messages
-from benchmarks.topic import Record, write
 from servers.kafka import Kafka
+from servers.topics import Record, read, write
 
 
 def copy(kafka: Kafka, source: str, target: str, change: Callable[[bytes], bytes]) -> None:
@@ -16,6 +15,6 @@ def copy(kafka: Kafka, source: str, target: str, change: Callable[[bytes], bytes
     """
 
     def changed(message: Message) -> Record:
-        return message.key(), change(message.value() or b""), message.timestamp()[1], message.partition() or 0
+        return Record(message.key(), change(message.value() or b""), message.partition() or 0, message.timestamp()[1])
 
-    write(kafka, target, map(changed, messages(kafka, source)))
+    write(kafka.bootstrap, target, map(changed, read(kafka.bootstrap, source)))

@@ -13,7 +13,7 @@ from fastavro import parse_schema, schemaless_reader
 from benchmarks.avro import timing
 from benchmarks.avro.customers import forms
 from benchmarks.avro.schemas import NULLABLE_RATINGS, RATINGS, Row, framed
-from benchmarks.data import Data
+from benchmarks.harness.data import Data
 from dataflows.decoders import of_customers, of_ratings
 from dataflows.wiring.registry import schemas
 from messages.decoder import Decoder

@@ -1,25 +1,25 @@
 """The main job draining a backlog of ratings in Avro, beside the same in JSON."""
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import msgspec
 import orjson
 
-from benchmarks import report
 from benchmarks.avro.copy import copy
 from benchmarks.avro.schemas import RATINGS, framed
-from benchmarks.backlog import PARTITIONS, fill
-from benchmarks.backlog import RATINGS as JSON_TOPIC
-from benchmarks.contestants import Contestant, project
-from benchmarks.data import Data
-from benchmarks.measure import Run, measure
-from benchmarks.outputs import Outputs
-from benchmarks.results import RESULTS, medians
-from benchmarks.verify import Verified, Verifier
+from benchmarks.harness import report
+from benchmarks.harness.backlog import PARTITIONS, fill
+from benchmarks.harness.backlog import RATINGS as JSON_TOPIC
+from benchmarks.harness.contestants import Contestant, project
+from benchmarks.harness.data import Data
+from benchmarks.harness.measure import Run, measure
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.results import in_turn
+from benchmarks.harness.running import broker
+from benchmarks.harness.verify import Verified, Verifier
 from dataflows.enriched_avro import SCHEMA
 from messages.registry import Registry
 from messages.writer import AvroWriter
@@ -62,7 +62,7 @@ def compare(registry: Registry, url: str, data: Data, rounds: int, alone: Mappin
     json = _job("json", {"SCHEMA_REGISTRY_URL": ""})
     avro = _job("avro", in_avro)
     to_avro = _job("avro-to-avro", {**in_avro, "OUTPUT_FORMAT": "avro"})
-    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
+    with broker() as kafka:
         print(f"draining {data.ratings:,} ratings in JSON, in Avro, and from Avro to Avro", flush=True)
         places = fill(kafka, data)
         kafka.create_topic(AVRO_TOPIC, PARTITIONS, retention_ms=-1)
@@ -72,15 +72,11 @@ def compare(registry: Registry, url: str, data: Data, rounds: int, alone: Mappin
         print(report.HEADER)
         # The first run of all meets a broker that has served nobody yet: it counts for no one.
         print(report.line(measure(kafka, json, data.ratings, plain), "(warm-up)"), flush=True)
-        runs = []
-        for number in range(1, rounds + 1):
-            for job, verifier in ((json, plain), (avro, plain), (to_avro, of_avro)):
-                run = measure(kafka, job, data.ratings, verifier)
-                print(report.line(run, f"{job.name} {number}"), flush=True)
-                runs.append(run)
-    summary = {job.name: medians([run for run in runs if run.contestant == job.name]) for job in (json, avro, to_avro)}
-    for name, run in summary.items():
-        print(report.line(run, f"{name} median"))
+        ways = {
+            job.name: partial(measure, kafka, job, data.ratings, verifier)
+            for job, verifier in ((json, plain), (avro, plain), (to_avro, of_avro))
+        }
+        runs, summary = in_turn(ways, rounds, report.line)
     for job in (avro, to_avro):
         print(f"{job.name} / json: {report.ratios(summary[job.name], summary[json.name])}")
     return {"runs": runs, "medians": summary, **_with_fastavro(summary[json.name], summary[avro.name], alone)}
@@ -103,7 +99,7 @@ def _with_fastavro(json: Run, avro: Run, alone: Mapping[str, float]) -> dict[str
 
 
 def _job(name: str, env: Mapping[str, str]) -> Contestant:
-    return replace(project(processes=1), name=name, env=env)
+    return replace(project(), name=name, env=env)
 
 
 def _with_epoch(row: dict[str, Any]) -> dict[str, Any]:

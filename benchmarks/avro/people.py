@@ -3,7 +3,7 @@
 from hashlib import blake2b
 from typing import Any
 
-from benchmarks.data import Data
+from benchmarks.harness.data import Data
 
 FIRST_NAMES, LAST_NAMES = 20_000, 200_000
 """How many there are to draw from. A million people have 120,000 different last names; more than half have one of the

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from statistics import median
 
-from benchmarks.memory import keep_memory
+from benchmarks.harness.memory import keep_memory
 
 
 def medians(ways: Mapping[str, Callable[[], object]], records: int, at_least: int, rounds: int) -> dict[str, float]:

@@ -7,7 +7,7 @@ import msgspec
 import orjson
 
 from benchmarks.avro import timing
-from benchmarks.data import Data, enriched
+from benchmarks.harness.data import Data, enriched
 from dataflows.enriched_avro import SCHEMA
 from demo.generate.avro import encoder
 from messages.wire import FRAME_BYTES

@@ -1,6 +1,6 @@
 """What the search branch costs the main job, which drains a backlog with Elasticsearch and without."""
 
-import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -8,15 +8,15 @@ from typing import Any
 
 from elasticsearch import Elasticsearch as Client
 
-from benchmarks.backlog import fill
-from benchmarks.contestants import Command, Contestant, project
-from benchmarks.data import Data, document
 from benchmarks.elasticsearch import index
-from benchmarks.measure import Run, measure
-from benchmarks.results import RESULTS
-from benchmarks.verify import Verifier, WrongOutput
+from benchmarks.harness.backlog import fill
+from benchmarks.harness.contestants import Contestant, project
+from benchmarks.harness.data import Data, document
+from benchmarks.harness.measure import Run, measure
+from benchmarks.harness.running import broker
+from benchmarks.harness.verify import Verifier, WrongOutput
 from servers.elasticsearch import Elasticsearch
-from servers.kafka import Kafka
+from servers.job import Job
 
 HEADER = f"{'':20}{'seconds':>12}{'CPU seconds':>14}{'idle CPU':>12}"
 RATINGS, ALERTS = INDICES = ("ratings-enriched", "unhappy-platinum-customers")
@@ -25,11 +25,10 @@ RATINGS, ALERTS = INDICES = ("ratings-enriched", "unhappy-platinum-customers")
 
 def compare(server: Elasticsearch, data: Data, rounds: int) -> dict[str, Any]:
     """Let the job drain with and without the branch in turn; print every run and what a document costs."""
-    without = replace(project(processes=1), name="without")
+    without = replace(project(), name="without")
     runs: list[Run] = []
     with (
-        tempfile.TemporaryDirectory(dir=RESULTS) as folder,
-        Kafka(Path(folder), full_speed=True) as kafka,
+        broker() as kafka,
         Client(server.url, request_timeout=60) as client,
     ):
         print(f"draining {data.ratings:,} ratings with the search branch and without\n{HEADER}", flush=True)
@@ -55,14 +54,14 @@ def compare(server: Elasticsearch, data: Data, rounds: int) -> dict[str, Any]:
 def with_branch(url: str, client: Client, documents: int) -> Contestant:
     """The job with the branch, until it has indexed so many documents."""
 
-    def commands(folder: Path) -> list[Command]:
+    def job(folder: Path, settings: Mapping[str, str]) -> Job:
         index.make_fresh(client, *INDICES)
-        return project(processes=1).commands(folder)
+        return project().job(folder, settings)
 
     def left() -> int:
         return documents - index.indexed(client, *INDICES)
 
-    return Contestant("with", commands, {"ELASTICSEARCH_URL": url}, left)
+    return Contestant("with", job, {"ELASTICSEARCH_URL": url}, left)
 
 
 def line(run: Run, number: int) -> str:

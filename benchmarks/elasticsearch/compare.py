@@ -5,9 +5,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import Data
 from benchmarks.elasticsearch import branch, sinks, snapshot
-from benchmarks.results import RESULTS
+from benchmarks.harness.data import Data
+from benchmarks.harness.results import RESULTS
 from servers.elasticsearch import Elasticsearch
 
 

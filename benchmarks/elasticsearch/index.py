@@ -6,7 +6,7 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from benchmarks.verify import WrongOutput
+from benchmarks.harness.verify import WrongOutput
 
 SAMPLE = 1_000
 

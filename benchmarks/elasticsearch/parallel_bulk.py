@@ -10,8 +10,9 @@ from elasticsearch import Elasticsearch
 from elasticsearch.helpers import parallel_bulk
 from elasticsearch.serializer import JsonSerializer, OrjsonSerializer
 
-from benchmarks.data import document
-from benchmarks.elasticsearch.work import Work, timed
+from benchmarks.elasticsearch.work import Work
+from benchmarks.harness.data import document
+from benchmarks.harness.work import timed
 
 THREADS = 2
 CHUNK = 2_000

@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 
-from benchmarks.elasticsearch.work import INDEX, Work, timed
+from benchmarks.elasticsearch.work import INDEX, Work
+from benchmarks.harness.work import timed
 from dataflows.search import templates, to_document
 from operators.batch import KEY_GROUPS, Batch
 from records.enriched import Encoded, EnrichedRating, encode

@@ -3,8 +3,9 @@
 from quixstreams.sinks import SinkBatch  # type: ignore[import-not-found]  # it has an environment of its own
 from quixstreams.sinks.community.elasticsearch import ElasticsearchSink  # type: ignore[import-not-found]
 
-from benchmarks.data import document
-from benchmarks.elasticsearch.work import PARTITIONS, Work, timed
+from benchmarks.elasticsearch.work import Work
+from benchmarks.harness.data import document
+from benchmarks.harness.work import PARTITIONS, timed
 
 
 def main() -> None:

@@ -3,15 +3,17 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from elasticsearch import Elasticsearch as Client
 
-from benchmarks.data import Data, document
-from benchmarks.elasticsearch import environment, index
-from benchmarks.elasticsearch.contestant import Contestant
+from benchmarks.elasticsearch import index
 from benchmarks.elasticsearch.work import INDEX, Work
-from benchmarks.results import medians
+from benchmarks.harness import quix
+from benchmarks.harness.data import Data, document
+from benchmarks.harness.results import in_turn
+from benchmarks.harness.work import Writer
 from dataflows.search import templates
 from servers.elasticsearch import Elasticsearch
 from settings import Search
@@ -36,47 +38,36 @@ class Run:
 
 def compare(server: Elasticsearch, data: Data, rounds: int) -> dict[str, Any]:
     """Let all index into fresh indices in turn; print every run, and return them with the medians of each."""
-    contestants = (
-        Contestant("project", "benchmarks.elasticsearch.project"),
-        Contestant("parallel_bulk", "benchmarks.elasticsearch.parallel_bulk"),
-        Contestant("parallel_bulk, orjson", "benchmarks.elasticsearch.parallel_bulk", options=("orjson",)),
-        Contestant("Quix", "benchmarks.elasticsearch.quix", python=environment.python()),
+    writers = (
+        Writer("project", "benchmarks.elasticsearch.project"),
+        Writer("parallel_bulk", "benchmarks.elasticsearch.parallel_bulk"),
+        Writer("parallel_bulk, orjson", "benchmarks.elasticsearch.parallel_bulk", options=("orjson",)),
+        Writer("Quix", "benchmarks.elasticsearch.quix", python=quix.python("quix")),
     )
-    runs = []
     with Client(server.url, request_timeout=60) as client:
         for template in templates(Search(index=INDEX)):
             put(client, template)
         print(f"indexing {data.ratings:,} documents\n{HEADER}", flush=True)
-        for number in range(1 - WARM_UP_ROUNDS, rounds + 1):
-            for contestant in contestants:
-                run = measure(server.url, client, contestant, data)
-                print(line(run, f"{contestant.name} {number if number > 0 else '(warm-up)'}"), flush=True)
-                if number > 0:
-                    runs.append(run)
-    summary = {
-        contestant.name: medians([run for run in runs if run.contestant == contestant.name])
-        for contestant in contestants
-    }
-    for name, run in summary.items():
-        print(line(run, f"{name} median"))
+        ways = {writer.name: partial(measure, server.url, client, writer, data) for writer in writers}
+        runs, summary = in_turn(ways, rounds, line, WARM_UP_ROUNDS)
     print(ratios(list(summary.values())))
     return {"runs": runs, "medians": summary}
 
 
-def measure(url: str, client: Client, contestant: Contestant, data: Data) -> Run:
+def measure(url: str, client: Client, writer: Writer, data: Data) -> Run:
     """Let one index into a fresh index, verify what is in it then, and delete it.
 
     Raises:
         RuntimeError: it failed; the message has what it printed.
         WrongOutput: what is in the index is not right.
     """
-    work = Work(url, f"{INDEX}-00{uuid.uuid4().hex}", data)
+    work = Work(data, url, f"{INDEX}-00{uuid.uuid4().hex}")
     index.make_fresh(client, work.index)
-    took = contestant.run(work)
+    took = writer.run(work)
     index.verify(client, work.index, data.ratings, lambda number: document(work.rating(number)))
     client.indices.delete(index=work.index)
     return Run(
-        contestant=contestant.name,
+        contestant=writer.name,
         documents=data.ratings,
         seconds=took["seconds"],
         documents_per_s=data.ratings / took["seconds"],

@@ -5,10 +5,10 @@ import time
 from statistics import median
 from typing import Any
 
-from benchmarks.data import Data
-from benchmarks.elasticsearch.contestant import Contestant
 from benchmarks.elasticsearch.project import batches, sink
 from benchmarks.elasticsearch.work import INDEX, Work
+from benchmarks.harness.data import Data
+from benchmarks.harness.work import Writer
 from dataflows.search import to_document
 from operators.batch import Batch
 from servers.process import free_ports
@@ -24,8 +24,8 @@ FOLLOWING = 5
 def measure(seed: int) -> dict[str, Any]:
     """Fill a sink's buffer in a process of its own, take snapshots of all lanes, and print how long that took."""
     (port,) = free_ports(1)  # nobody listens there
-    work = Work(f"http://127.0.0.1:{port}", INDEX, Data(seed, DOCUMENTS, DOCUMENTS))
-    took = Contestant("snapshots", __name__).run(work)
+    work = Work(Data(seed, DOCUMENTS, DOCUMENTS), f"http://127.0.0.1:{port}", INDEX)
+    took = Writer("snapshots", __name__).run(work)
     print(
         f"snapshot of {took['bytes'] / 2**20:.0f} MiB of documents without an answer: "
         f"the first {took['first_seconds'] * 1e3:.0f} ms, the following {took['following_seconds'] * 1e3:.2f} ms, "

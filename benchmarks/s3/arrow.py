@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.s3.work import Work, timed
+from benchmarks.harness.work import timed
+from benchmarks.s3.work import Work
 from dataflows.archive import SCHEMA
 
 
@@ -13,10 +14,10 @@ def main() -> None:
     pa.set_io_thread_count(1)
     rows = list(work.ratings())
 
-    def write_all(_bucket: str) -> None:
+    def write_all() -> None:
         pq.write_table(pa.Table.from_pylist(rows, SCHEMA), work.file, compression="zstd")
 
-    timed(work, write_all)
+    timed(write_all, write_all)
 
 
 if __name__ == "__main__":

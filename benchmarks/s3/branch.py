@@ -1,25 +1,23 @@
 """What the archive branch costs the main job, which drains a backlog with S3 and without."""
 
 import io
-import tempfile
 import time
 import uuid
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from benchmarks import report
-from benchmarks.backlog import fill
-from benchmarks.contestants import Contestant, project
-from benchmarks.data import Data
-from benchmarks.measure import Run, measure
-from benchmarks.results import RESULTS, medians
+from benchmarks.harness import report
+from benchmarks.harness.backlog import fill
+from benchmarks.harness.contestants import Contestant, project
+from benchmarks.harness.data import Data
+from benchmarks.harness.measure import Run, measure
+from benchmarks.harness.results import in_turn
+from benchmarks.harness.running import broker
+from benchmarks.harness.verify import Verifier
 from benchmarks.s3 import content
-from benchmarks.verify import Verifier
-from servers.kafka import Kafka
 from servers.s3 import S3
 
 if TYPE_CHECKING:
@@ -34,27 +32,24 @@ TARGET = 0.7
 
 def compare(server: S3, data: Data, rounds: int) -> dict[str, Any]:
     """Let the job drain with and without the branch in turn; print every run, the ratio and what a row costs."""
-    runs: list[Run] = []
     client = server.client()
-    without = replace(project(processes=1), name="without")
-    with tempfile.TemporaryDirectory(dir=RESULTS) as folder, Kafka(Path(folder), full_speed=True) as kafka:
+    without = replace(project(), name="without")
+    with broker() as kafka:
         print(f"draining {data.ratings:,} ratings with the archive branch and without\n{report.HEADER}", flush=True)
         verifier = Verifier(data, fill(kafka, data))
         # The first run of all meets a broker that has served nobody yet: it counts for no one.
         print(report.line(measure(kafka, without, data.ratings, verifier), "(warm-up)"), flush=True)
-        for number in range(1, rounds + 1):
+
+        def drain_with() -> Run:
             bucket = f"bench-{uuid.uuid4().hex}"
             server.create_bucket(bucket)
             run = measure(kafka, with_branch(server, bucket, data.ratings), data.ratings, verifier)
             content.verify(content.of_bucket(client, bucket), data.ratings, verifier.enriched)
             content.remove(client, bucket)
-            rest = measure(kafka, without, data.ratings, verifier)
-            for one in (run, rest):
-                print(report.line(one, f"{one.contestant} {number}"), flush=True)
-            runs += run, rest
-    summary = {name: medians([run for run in runs if run.contestant == name]) for name in ("with", "without")}
-    for name, run in summary.items():
-        print(report.line(run, f"{name} median"))
+            return run
+
+        ways = {"with": drain_with, "without": lambda: measure(kafka, without, data.ratings, verifier)}
+        runs, summary = in_turn(ways, rounds, report.line)
     ratio = summary["with"].ratings_per_s / summary["without"].ratings_per_s
     core = summary["without"].cpu_us_per_rating / summary["with"].cpu_us_per_rating
     pairs = zip(runs[::2], runs[1::2], strict=True)
@@ -71,7 +66,7 @@ def with_branch(server: S3, bucket: str, rows: int) -> Contestant:
     """The job with the branch, until so many rows are in visible objects."""
     archive = {"S3_BUCKET": bucket, "S3_FORMAT": "parquet", "S3_ROLL_SECONDS": str(ROLL_SECONDS), **server.environment}
     visible = Visible(server.client(), bucket)
-    return replace(project(processes=1), name="with", env=archive, left=lambda: rows - visible.rows())
+    return replace(project(), name="with", env=archive, left=lambda: rows - visible.rows())
 
 
 class Visible:

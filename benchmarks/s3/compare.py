@@ -5,8 +5,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import Data
-from benchmarks.results import RESULTS
+from benchmarks.harness.data import Data
+from benchmarks.harness.results import RESULTS
 from benchmarks.s3 import branch, sinks
 from servers.s3 import S3
 

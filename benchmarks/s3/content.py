@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from benchmarks.verify import WrongOutput
+from benchmarks.harness.verify import WrongOutput
 from dataflows.archive import SCHEMA
 
 if TYPE_CHECKING:

@@ -1,12 +1,14 @@
 """The rival of Quix Streams: its S3 sink in the format named, on batches that are ready; one object a partition."""
 
 import sys
+from functools import partial
 
 from quixstreams.sinks import SinkBatch  # type: ignore[import-not-found]  # it has an environment of its own
 from quixstreams.sinks.community.file.formats import JSONFormat  # type: ignore[import-not-found]
 from quixstreams.sinks.community.file.s3 import S3FileSink  # type: ignore[import-not-found]
 
-from benchmarks.s3.work import PARTITIONS, Work, timed
+from benchmarks.harness.work import PARTITIONS, timed
+from benchmarks.s3.work import Work
 
 
 def main() -> None:
@@ -29,7 +31,7 @@ def main() -> None:
         for batch in batches:
             sinks[bucket].write(batch)
 
-    timed(work, write_all)
+    timed(partial(write_all, work.bucket), partial(write_all, work.practice))
 
 
 if __name__ == "__main__":

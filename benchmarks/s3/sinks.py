@@ -2,15 +2,17 @@
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from benchmarks.data import Data
-from benchmarks.results import medians
-from benchmarks.s3 import content, environment
-from benchmarks.s3.contestant import Contestant
+from benchmarks.harness import quix
+from benchmarks.harness.data import Data
+from benchmarks.harness.results import in_turn
+from benchmarks.harness.work import Writer
+from benchmarks.s3 import content
 from benchmarks.s3.work import Work
 from servers.s3 import S3
 
@@ -46,35 +48,25 @@ class Run:
 
 def compare(server: S3, folder: Path, data: Data, rounds: int) -> dict[str, Any]:
     """Let all write into fresh buckets in turn; print every run, and return them with the medians of each."""
-    python = environment.python()
-    contestants = (
-        Contestant(PARQUET, "benchmarks.s3.project", ("parquet",)),
-        Contestant(JSONL, "benchmarks.s3.project", ("jsonl",)),
-        Contestant(ARROW, "benchmarks.s3.arrow"),
-        Contestant(QUIX_PARQUET, "benchmarks.s3.quix", ("parquet",), python),
-        Contestant(QUIX_JSON, "benchmarks.s3.quix", ("json",), python),
-        Contestant(QUIX_GZIP, "benchmarks.s3.quix", ("json.gz",), python),
+    python = quix.python("quix-s3")
+    writers = (
+        Writer(PARQUET, "benchmarks.s3.project", ("parquet",)),
+        Writer(JSONL, "benchmarks.s3.project", ("jsonl",)),
+        Writer(ARROW, "benchmarks.s3.arrow"),
+        Writer(QUIX_PARQUET, "benchmarks.s3.quix", ("parquet",), python),
+        Writer(QUIX_JSON, "benchmarks.s3.quix", ("json",), python),
+        Writer(QUIX_GZIP, "benchmarks.s3.quix", ("json.gz",), python),
     )
-    size = sum(len(orjson.dumps(rating)) for rating in Work("", "", "", data).ratings())
+    size = sum(len(orjson.dumps(rating)) for rating in Work(data, "", "", "").ratings())
     print(f"writing {data.ratings:,} rows of {size / data.ratings:.0f} bytes as JSON\n{HEADER}", flush=True)
-    runs = []
-    for number in range(1, rounds + 1):
-        for contestant in contestants:
-            run = measure(server, folder, contestant, data, size)
-            print(line(run, f"{contestant.name} {number}"), flush=True)
-            runs.append(run)
-    summary = {
-        contestant.name: medians([run for run in runs if run.contestant == contestant.name])
-        for contestant in contestants
-    }
-    for name, run in summary.items():
-        print(line(run, f"{name} median"))
+    ways = {writer.name: partial(measure, server, folder, writer, data, size) for writer in writers}
+    runs, summary = in_turn(ways, rounds, line)
     for ours, rival in RATIOS:
         print(ratio(summary[ours], summary[rival]))
     return {"runs": runs, "medians": summary, "json_bytes": size}
 
 
-def measure(server: S3, folder: Path, contestant: Contestant, data: Data, json_bytes: int) -> Run:
+def measure(server: S3, folder: Path, writer: Writer, data: Data, json_bytes: int) -> Run:
     """Let one write into a fresh bucket, or a file in `folder`, verify what is there then, and delete it.
 
     Raises:
@@ -83,10 +75,10 @@ def measure(server: S3, folder: Path, contestant: Contestant, data: Data, json_b
     """
     name, practice = f"bench-{uuid.uuid4().hex}", f"practice-{uuid.uuid4().hex}"
     file = folder / f"{name}.parquet"
-    work = Work(name, practice, str(file), data)
+    work = Work(data, name, practice, str(file))
     server.create_bucket(name)
     server.create_bucket(practice)
-    took = contestant.run(work, server.environment)
+    took = writer.run(work, server.environment)
     client = server.client()
     if file.exists():
         written = file.stat().st_size
@@ -98,7 +90,7 @@ def measure(server: S3, folder: Path, contestant: Contestant, data: Data, json_b
     content.remove(client, name)
     content.remove(client, practice)
     return Run(
-        contestant=contestant.name,
+        contestant=writer.name,
         rows=data.ratings,
         seconds=took["seconds"],
         rows_per_s=data.ratings / took["seconds"],

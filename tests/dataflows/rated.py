@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from demo.generate.avro import SCHEMA, encoder
 from messages.wire import frame
 from servers.kafka import Kafka
+from servers.topics import Reader
 
 PARTITIONS = {"ratings": 2, "enriched": 1, "alerts": 1, "dead_letters": 1}
 DEADLINE_SECONDS = 120
@@ -46,8 +47,8 @@ class Ratings:
         self._producer = Producer({"bootstrap.servers": kafka.bootstrap})
         self.written: dict[tuple[int, int], int] = {}
         """The user by partition and offset."""
-        self._consumers = {name: _consumer(kafka, topics[name], PARTITIONS[name]) for name in ("enriched", "alerts")}
-        self.found: dict[str, list[Row]] = {name: [] for name in self._consumers}
+        self._readers = {name: Reader(kafka.bootstrap, topics[name]) for name in ("enriched", "alerts")}
+        self.found: dict[str, list[Row]] = {name: [] for name in self._readers}
 
     def rate(self, *users: int, stars: int = 3, encode: Encode | None = None) -> None:
         for user in users:
@@ -72,12 +73,9 @@ class Ratings:
         return delivered
 
     def read(self, name: str, seconds: float = 0.3) -> list[Row]:
-        """All that is in an output so far."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            for message in self._consumers[name].consume(5000, 0.1):
-                assert message.error() is None, message.error()
-                self.found[name].append(self.read_one(message.value() or b""))
+        """All that is in an output after some time."""
+        time.sleep(seconds)
+        self.found[name] += [self.read_one(message.value() or b"") for message in self._readers[name].read()]
         return self.found[name]
 
     def latest(self) -> dict[int, Row]:
@@ -100,11 +98,5 @@ class Ratings:
     """Reads the value of an output's message."""
 
     def close(self) -> None:
-        for consumer in self._consumers.values():
-            consumer.close()
-
-
-def _consumer(kafka: Kafka, topic: str, partitions: int) -> Consumer:
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "test"})
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
-    return consumer
+        for reader in self._readers.values():
+            reader.close()

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +18,6 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
-from confluent_kafka import Producer
 
 from dataflows.archive import SCHEMA
 from dataflows.letters import Letters, refused_records
@@ -26,12 +25,13 @@ from dataflows.wiring.errors import StartupError
 from dataflows.wiring.s3 import connect
 from records.enriched import EnrichedRating
 from servers.embedded.s3 import EmbeddedS3, Endpoint
+from servers.job import Job
 from servers.kafka import Kafka
 from servers.s3 import S3
+from servers.topics import Record, write
 from settings import Archive
 from sinks.s3 import Rolling
-from tests.dataflows.world import Outputs, Row, World
-from tests.job import Job
+from tests.dataflows.world import Names, Outputs, Row, World
 from tests.sinks.test_s3 import settle
 from tests.sinks.test_s3_times import TIMES
 from tests.test_docs import example, query
@@ -47,20 +47,12 @@ if "ARCHIVE_KILLS" in os.environ:
 
 
 @pytest.fixture
-def world(kafka: Kafka, topics: Callable[[str], str]) -> World:
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+def world(kafka: Kafka, names: Names) -> World:
     for name, topic in names.items():
         kafka.create_topic(topic, partitions=3, cleanup_policy="compact" if name == "customers" else "delete")
     world = World(kafka.bootstrap, names, Random(13))
     world.change_customers(range(1, CUSTOMERS + 1), changes=300)
     return world
-
-
-@pytest.fixture
-def outputs(world: World) -> Iterator[Outputs]:
-    outputs = Outputs(world)
-    yield outputs
-    outputs.close()
 
 
 @pytest.fixture
@@ -71,10 +63,7 @@ def bucket(s3: S3, topics: Callable[[str], str]) -> str:
 
 
 def settings(world: World, s3: S3, bucket: str, **more: str) -> dict[str, str]:
-    names = {f"{name.upper()}_TOPIC": topic for name, topic in world.topics.items()}
-    group = {"KAFKA_BOOTSTRAP_SERVERS": world.bootstrap, "KAFKA_GROUP_ID": world.topics["ratings"]}
-    archive = {"S3_BUCKET": bucket, "S3_ROLL_SECONDS": "3", **s3.environment}
-    return {**names, **group, **archive, "UNMATCHED_GRACE_SECONDS": "1", **more}
+    return world.settings(**{"S3_BUCKET": bucket, "S3_ROLL_SECONDS": "3", **s3.environment, **more})
 
 
 def anybody(world: World) -> Callable[[], int]:
@@ -172,11 +161,10 @@ def test_ratings_whose_timestamps_are_no_dates_stop_nothing(
     ratings = topics("odd-ratings")
     kafka.create_topic(ratings, partitions=1, message_timestamp_after_max_ms=2**63 - 1)
     times = [when for when, _, _ in TIMES if when > 0]
-    producer = Producer({"bootstrap.servers": world.bootstrap})
-    for number, when in enumerate(times):
-        value = json.dumps({"rating_id": number, "user_id": 1, "stars": 3, "message": None, "channel": None})
-        producer.produce(ratings, value.encode(), timestamp=when)
-    assert producer.flush(10) == 0
+    row = {"user_id": 1, "stars": 3, "message": None, "channel": None}
+    values = (json.dumps({"rating_id": number, **row}) for number in range(len(times)))
+    records = (Record(None, value, timestamp=when) for value, when in zip(values, times, strict=True))
+    write(world.bootstrap, ratings, records)
     variables = {**settings(world, s3, bucket), "RATINGS_TOPIC": ratings}
     with Job(tmp_path, variables) as job:
         deadline = time.monotonic() + 60
@@ -213,7 +201,7 @@ def test_of_several_processes_the_cause_is_in_the_log(world: World, s3: S3, buck
 
 
 def test_it_needs_a_recovery_store(world: World, s3: S3, bucket: str, tmp_path: Path) -> None:
-    with Job(tmp_path, settings(world, s3, bucket), recovery=False) as job:
+    with Job(tmp_path, settings(world, s3, bucket), recovery=0) as job:
         assert job.wait(30) == [1]
     assert "ratings: S3_BUCKET needs a recovery store" in job.tail()
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import fastavro
 import pytest
-from confluent_kafka import Producer
 
 from demo.generate.avro import SCHEMA
 from messages.registry import Registry as RegistryClient
 from servers.embedded.registry import RegistryDouble
+from servers.job import Job
 from servers.kafka import Kafka
 from servers.registry import Registry
+from servers.topics import write
 from tests.dataflows.rated import Ratings, Row, create_topics, to_avro, to_json
-from tests.job import Job
 
 CUSTOMER = {"id": 7, "first_name": "Ada", "last_name": "Lind", "email": "ada@example.com", "club_status": "platinum"}
 
@@ -28,9 +28,7 @@ class Stage:
         self.topics = create_topics(kafka, name)
         self.customers = f"{name}-customers"
         kafka.create_topic(self.customers, partitions=3, cleanup_policy="compact")
-        producer = Producer({"bootstrap.servers": kafka.bootstrap})
-        producer.produce(self.customers, to_json(CUSTOMER), b'{"id":7}')
-        assert producer.flush(30) == 0
+        write(kafka.bootstrap, self.customers, [(b'{"id":7}', to_json(CUSTOMER))])
         self.ratings = Ratings(kafka, self.topics)
         self._folder = folder
         self._settings = {

@@ -19,11 +19,11 @@ from messages.registry import Registry as RegistryClient
 from servers import debezium
 from servers.connect import Connect
 from servers.debezium import FORMS, Form
+from servers.job import Job
 from servers.kafka import Kafka
 from servers.mariadb import MariaDB
 from servers.registry import Registry
 from tests.dataflows.rated import DEADLINE_SECONDS, Encode, Ratings, Row, create_topics, to_avro, to_json
-from tests.job import Job
 
 CHANGES = int(os.environ.get("CDC_CHANGES", "10000"))
 KILLED: list[Form] = list(FORMS) if "CDC_CHANGES" in os.environ else ["flattened", "envelope-avro"]

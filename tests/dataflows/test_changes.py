@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException
 from confluent_kafka.cimpl import NewPartitions
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
@@ -20,10 +20,12 @@ from fastavro import parse_schema, schemaless_reader
 from dataflows.enriched_avro import SCHEMA
 from servers.elasticsearch import Elasticsearch
 from servers.embedded.registry import RegistryDouble
+from servers.job import Job
 from servers.kafka import Kafka
 from servers.s3 import S3
+from servers.topics import read, write
 from tests.dataflows.test_archive import archived, unfinished
-from tests.job import Job
+from tests.dataflows.world import settings as settings_of
 
 RATINGS_A_RUN = 120
 CUSTOMERS = 20
@@ -52,23 +54,11 @@ class Setup:
     def __post_init__(self) -> None:
         self.create("ratings")
         self.create("customers", cleanup_policy="compact")
-        self.set(
-            KAFKA_BOOTSTRAP_SERVERS=self.kafka.bootstrap,
-            KAFKA_GROUP_ID=self.topics("group"),
-            RATINGS_TOPIC=self.topics("ratings"),
-            CUSTOMERS_TOPIC=self.topics("customers"),
-            ENRICHED_TOPIC=self.topics("enriched"),
-            ALERTS_TOPIC=self.topics("alerts"),
-            DEAD_LETTERS_TOPIC=self.topics("dead-letters"),
-            UNMATCHED_GRACE_SECONDS="1",
-            S3_ROLL_SECONDS="2",
-            **self.s3.environment,
-        )
-        producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
-        for customer in range(1, CUSTOMERS + 1):
-            row = {"id": customer, "first_name": f"F{customer}", "club_status": "platinum"}
-            producer.produce(self.topics("customers"), json.dumps(row), f'{{"id":{customer}}}')
-        assert producer.flush(30) == 0
+        names = {name: self.topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+        self.set(**settings_of(names, self.kafka.bootstrap, S3_ROLL_SECONDS="2", **self.s3.environment))
+        rows = [{"id": id_, "first_name": f"F{id_}", "club_status": "platinum"} for id_ in range(1, CUSTOMERS + 1)]
+        customers = [(f'{{"id":{row["id"]}}}', json.dumps(row)) for row in rows]
+        write(self.kafka.bootstrap, self.topics("customers"), customers)
 
     def create(self, name: str, **config: str) -> None:
         self.kafka.create_topic(self.topics(name), partitions=2, **config)
@@ -97,12 +87,10 @@ class Setup:
 
     def rate(self) -> None:
         """Write ratings of one star, each of which is an alert, and expect each in all outputs that are on."""
-        producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
         ids = range(self.next_rating, self.next_rating + RATINGS_A_RUN)
-        for rating in ids:
-            row = {"rating_id": rating, "user_id": 1 + rating % CUSTOMERS, "stars": 1, "channel": "web"}
-            producer.produce(self.settings["RATINGS_TOPIC"], json.dumps(row), str(rating))
-        assert producer.flush(30) == 0
+        rows = [{"rating_id": id_, "user_id": 1 + id_ % CUSTOMERS, "stars": 1, "channel": "web"} for id_ in ids]
+        ratings = [(str(row["rating_id"]), json.dumps(row)) for row in rows]
+        write(self.kafka.bootstrap, self.settings["RATINGS_TOPIC"], ratings)
         self.next_rating = ids.stop
         for output in self.outputs():
             self.expected[output].update(ids)
@@ -112,30 +100,12 @@ class Setup:
         if kind == "bucket":
             return Counter(row["rating_id"] for row in archived(self.s3, name))
         if kind == "topic":
-            return Counter(read_id(value) for value in self.values(name))
+            return Counter(read_id(message.value() or b"") for message in read(self.kafka.bootstrap, name))
         with Client(self.elasticsearch.url) as client:
             if not client.indices.exists(index=name):
                 return Counter()
             client.indices.refresh(index=name)
             return Counter(hit["_source"]["rating_id"] for hit in scan(client, index=name))
-
-    def values(self, topic: str) -> Iterator[bytes]:
-        consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "read"})
-        try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number))[1] for number in partitions}
-            left = {number: end for number, end in ends.items() if end}
-            consumer.assign([TopicPartition(topic, number, 0) for number in left])
-            deadline = time.monotonic() + 30
-            while left:
-                assert time.monotonic() < deadline, f"{topic}: the ends {left} are not reached"
-                for message in consumer.consume(1000, 0.1):
-                    assert message.error() is None, message.error()
-                    yield message.value() or b""
-                    if (message.offset() or 0) + 1 >= left.get(message.partition() or 0, 0):
-                        left.pop(message.partition() or 0, None)
-        finally:
-            consumer.close()
 
     def wait(self, outputs: list[tuple[str, str]], job: Job) -> None:
         """Until the outputs have what they must, or a deadline."""

@@ -13,9 +13,9 @@ import pytest
 
 from dataflows.enriched_avro import SCHEMA
 from servers.embedded.registry import RegistryDouble
+from servers.job import Job
 from servers.kafka import Kafka
-from tests.dataflows.world import Outputs, Row, World
-from tests.job import Job
+from tests.dataflows.world import Names, Outputs, Row, World
 
 CUSTOMERS, RATINGS = 20_000, int(os.environ.get("WORLD_RATINGS", "50000"))
 NOBODY = range(-1, 1)
@@ -31,9 +31,8 @@ if "KILLS" in os.environ:
 
 
 @pytest.fixture
-def world(kafka: Kafka, topics: Callable[[str], str]) -> World:
+def world(kafka: Kafka, names: Names) -> World:
     """Topics of different partition counts, 20,000 customers with 10,000 changes."""
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
     kafka.create_topic(names["ratings"], partitions=4)
     kafka.create_topic(names["customers"], partitions=3, cleanup_policy="compact")
     kafka.create_topic(names["enriched"], partitions=2)
@@ -50,21 +49,8 @@ def registry() -> Iterator[RegistryDouble]:
         yield double
 
 
-@pytest.fixture
-def outputs(world: World) -> Iterator[Outputs]:
-    outputs = Outputs(world)
-    yield outputs
-    outputs.close()
-
-
 def settings(world: World) -> dict[str, str]:
-    names = {f"{name.upper()}_TOPIC": topic for name, topic in world.topics.items()}
-    return {
-        **names,
-        "KAFKA_BOOTSTRAP_SERVERS": world.bootstrap,
-        "KAFKA_GROUP_ID": world.topics["ratings"],
-        "UNMATCHED_GRACE_SECONDS": str(GRACE),
-    }
+    return world.settings(UNMATCHED_GRACE_SECONDS=str(GRACE))
 
 
 def anybody(world: World) -> Callable[[], int]:
@@ -102,7 +88,7 @@ def test_outputs_equal_the_model_across_a_stop_and_a_start(world: World, outputs
     job = Job(tmp_path, settings(world))
     world.rate(RATINGS // 2, anybody(world))
     with job:
-        time.sleep(4)
+        after_the_first_outputs(world, outputs)
         assert job.stop() == [0], job.tail()
     before = len(outputs.read("enriched"))
     assert 0 < before < RATINGS

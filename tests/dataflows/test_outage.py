@@ -11,15 +11,17 @@ from statistics import quantiles
 
 import pyarrow.parquet as pq
 import pytest
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Producer
 from elasticsearch import Elasticsearch as Client
 
 from servers.elasticsearch import Elasticsearch
+from servers.job import Job
 from servers.kafka import Kafka
 from servers.process import Server
 from servers.s3 import S3
+from servers.topics import read
 from tests.dataflows.test_archive import archived, keys
-from tests.job import Job
+from tests.dataflows.world import settings
 
 RATE = 2000
 # `make soak` asks for a minute.
@@ -30,9 +32,8 @@ BUCKET = "archive"
 
 
 @pytest.fixture
-def names(kafka: Kafka, topics: Callable[[str], str]) -> dict[str, str]:
+def names(kafka: Kafka, names: dict[str, str]) -> dict[str, str]:
     """The job's topics; those of the alerts have the time at which they were written."""
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
     for name, topic in names.items():
         policy = "compact" if name == "customers" else "delete"
         appended = {"message_timestamp_type": "LogAppendTime"} if name == "alerts" else {}
@@ -64,7 +65,7 @@ def test_alerts_go_on_while_elasticsearch_is_away(
 def test_alerts_go_on_while_s3_is_away(kafka: Kafka, names: dict[str, str], s3_here: S3, tmp_path: Path) -> None:
     variables = {"S3_BUCKET": BUCKET, "S3_ROLL_SECONDS": "3", **s3_here.environment}
     go_on(kafka, names, variables, s3_here, lambda: visible(s3_here), tmp_path)
-    enriched = [json.loads(message.value() or b"") for message in read(kafka, names["enriched"])]
+    enriched = [json.loads(message.value() or b"") for message in read(kafka.bootstrap, names["enriched"])]
     rows = archived(s3_here, BUCKET)
     assert sorted(rows, key=where) == sorted(enriched, key=where)
     print(f"S3: {len(rows)} rows in {len(keys(s3_here, BUCKET))} objects, the same as on Kafka")
@@ -74,9 +75,8 @@ def go_on(
     kafka: Kafka, names: dict[str, str], branch: dict[str, str], server: Server, found: Callable[[], int], folder: Path
 ) -> None:
     """Kill the server of a branch under load and start it again; compare alerts' latencies, and await all ratings."""
-    variables = {f"{name.upper()}_TOPIC": topic for name, topic in names.items()}
     ratings = Ratings(kafka, names)
-    with Job(folder, {**variables, "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, **branch}) as job:
+    with Job(folder, settings(names, kafka.bootstrap, **branch)) as job:
         ratings.write(4)  # the first bulk into a new index takes seconds
         before = ratings.write(SECONDS)
         server.kill()
@@ -151,22 +151,10 @@ def where(row: dict[str, int]) -> tuple[int, int]:
 def read_latencies(kafka: Kafka, topic: str) -> dict[int, int]:
     """Milliseconds from the writing of a rating to that of its alert, by rating id."""
     found: dict[int, int] = {}
-    for message in read(kafka, topic):
+    for message in read(kafka.bootstrap, topic):
         alert = json.loads(message.value() or b"")
         found[alert["rating_id"]] = message.timestamp()[1] - alert["rating_ts"]
     return found
-
-
-def read(kafka: Kafka, topic: str) -> Iterator[Message]:
-    """What is on a topic by now."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "outage"})
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
-    quiet = time.monotonic() + 3
-    while time.monotonic() < quiet:
-        for message in consumer.consume(10_000, 0.2):
-            yield message
-            quiet = time.monotonic() + 1
-    consumer.close()
 
 
 def percentile(latencies: dict[int, int], first: int, last: int) -> float:

@@ -1,11 +1,9 @@
 """Dead letters that are sent again: what is decided of each, and on a real Kafka, across kills."""
 
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from base64 import b64decode
 from collections import Counter
@@ -15,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Message
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from dataflows.replay import Filters, Sorting, since
 from dataflows.resend import Memory
 from messages.dead_letter import DeadLetter, Refused, dead_letter, of_refused, to_message
+from servers import topics
 from servers.embedded.messages import message
+from servers.job import Job, piped
 from servers.kafka import Kafka
-from tests.job import ROOT, Job
-
-Names = dict[str, str]
+from servers.topics import Reader, Record
+from tests.dataflows.world import Names
+from tests.dataflows.world import settings as job_settings
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
 NOON = round(NOW.timestamp() * 1000)
@@ -171,8 +171,7 @@ def test_the_table_of_a_dry_run() -> None:
 
 
 @pytest.fixture
-def names(kafka: Kafka, topics: Callable[[str], str]) -> Names:
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+def names(kafka: Kafka, names: Names) -> Names:
     kafka.create_topic(names["ratings"], partitions=3)
     kafka.create_topic(names["customers"], partitions=1, cleanup_policy="compact")
     for output in ("enriched", "alerts", "dead_letters"):
@@ -181,22 +180,11 @@ def names(kafka: Kafka, topics: Callable[[str], str]) -> Names:
 
 
 def settings(kafka: Kafka, names: Names, **more: str) -> dict[str, str]:
-    wanted = {f"{name.upper()}_TOPIC": topic for name, topic in names.items()}
-    group = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, "KAFKA_GROUP_ID": names["ratings"]}
-    return {**wanted, **group, "UNMATCHED_GRACE_SECONDS": "0", **more}
+    return job_settings(names, kafka.bootstrap, **{"UNMATCHED_GRACE_SECONDS": "0", **more})
 
 
 def start(kafka: Kafka, names: Names, *options: str, **more: str) -> "subprocess.Popen[str]":
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "BYTEWAX_"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "dataflows.replay", *options],
-        cwd=ROOT,
-        env={**inherited, **settings(kafka, names, **more)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return piped("dataflows.replay", *options, **settings(kafka, names, **more))
 
 
 def replay(kafka: Kafka, names: Names, *options: str, **more: str) -> list[str]:
@@ -210,39 +198,23 @@ def replay(kafka: Kafka, names: Names, *options: str, **more: str) -> list[str]:
 
 def read(kafka: Kafka, topic: str) -> list[Message]:
     """All messages that are committed."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "test", "enable.partition.eof": True})
-    left = set(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in left])
-    messages: list[Message] = []
-    deadline = time.monotonic() + 60
-    while left:
-        assert time.monotonic() < deadline
-        for polled in consumer.consume(10_000, 0.2):
-            if polled.error() is None:
-                messages.append(polled)
-            else:
-                left.discard(polled.partition() or 0)
-    consumer.close()
-    return messages
+    return list(topics.read(kafka.bootstrap, topic))
 
 
 def write(kafka: Kafka, topic: str, *values: bytes | None, **options: Any) -> None:
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 20})
-    for number, value in enumerate(values):
-        producer.produce(topic, value, **{"key": str(number), **options})
-        producer.poll(0)
-    assert producer.flush(60) == 0
+    records = (Record(**{"key": str(number), "value": value, **options}) for number, value in enumerate(values))
+    topics.write(kafka.bootstrap, topic, records)
 
 
 def give_up(kafka: Kafka, names: Names, messages: Sequence[Message], **about: Any) -> None:
     """Write the dead letters of messages."""
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 20})
+    letters = []
     for one in messages:
         where = str(one.topic()), one.partition() or 0, one.offset() or 0, one.timestamp()[1]
         told = {"step": "decode_ratings", "error": "NotJson", "message": "why", **about}
         key, value, headers = to_message(dead_letter(*where, one.key(), one.value(), one.headers(), **told))  # type: ignore[arg-type]
-        producer.produce(names["dead_letters"], value, key, headers=headers)  # type: ignore[arg-type]
-    assert producer.flush(60) == 0
+        letters.append(Record(key, value, headers=headers))  # type: ignore[arg-type]
+    topics.write(kafka.bootstrap, names["dead_letters"], letters)
 
 
 def ratings(count: int) -> list[bytes]:
@@ -260,10 +232,7 @@ def test_a_message_comes_back_as_it_was(kafka: Kafka, names: Names) -> None:
         {"value": None, "key": None, "timestamp": 4_102_444_800_000 // 3, "partition": 1},
         {"value": b"v", "key": b"k", "partition": 1, "headers": [("a", b""), ("a", None), ("ü", b"\n")]},
     ]
-    producer = Producer({"bootstrap.servers": kafka.bootstrap})
-    for one in written:
-        producer.produce(names["ratings"], **one)
-    producer.flush(30)
+    topics.write(kafka.bootstrap, names["ratings"], [Record(**one) for one in written])
     before = read(kafka, names["ratings"])
     give_up(kafka, names, before)
     assert replay(kafka, names) == ["replayed 4 skipped 0 cannot 0"]
@@ -315,25 +284,13 @@ def test_a_dry_run_changes_nothing(kafka: Kafka, names: Names) -> None:
     assert replay(kafka, names) == ["replayed 5 skipped 0 cannot 0"]
 
 
-def written_so_far(kafka: Kafka, topic: str) -> int:
-    """How far its partitions are written, in open transactions, too."""
-    consumer = Consumer(
-        {"bootstrap.servers": kafka.bootstrap, "group.id": "test", "isolation.level": "read_uncommitted"}
-    )
-    places = [
-        TopicPartition(topic, number) for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    ]
-    ends = [consumer.get_watermark_offsets(place, timeout=10)[1] for place in places]
-    consumer.close()
-    return sum(ends)
-
-
 def start_and_wait(kafka: Kafka, names: Names, *options: str) -> "subprocess.Popen[str]":
     """Start it, and wait until it has begun to send; or, if nothing is left, to its end."""
-    before = written_so_far(kafka, names["ratings"])
-    process = start(kafka, names, *options)
-    while written_so_far(kafka, names["ratings"]) == before and process.poll() is None:
-        pass
+    with Reader(kafka.bootstrap, names["ratings"], isolation_level="read_uncommitted") as ratings:
+        before = ratings.ends()  # in open transactions, too
+        process = start(kafka, names, *options)
+        while ratings.ends() == before and process.poll() is None:
+            pass
     return process
 
 

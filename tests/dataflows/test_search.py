@@ -14,9 +14,9 @@ from elasticsearch import NotFoundError
 from elasticsearch.helpers import scan
 
 from servers.elasticsearch import Elasticsearch
+from servers.job import Job
 from servers.kafka import Kafka
-from tests.dataflows.world import TOO_MANY_STARS, Outputs, World
-from tests.job import Job
+from tests.dataflows.world import TOO_MANY_STARS, Names, Outputs, World
 
 CUSTOMERS = 1000
 
@@ -34,8 +34,7 @@ def server(tmp_path: Path, elasticsearch_runs_here: None) -> Iterator[Elasticsea
 
 
 @pytest.fixture
-def world(kafka: Kafka, topics: Callable[[str], str]) -> World:
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+def world(kafka: Kafka, names: Names) -> World:
     for name, topic in names.items():
         kafka.create_topic(topic, partitions=3, cleanup_policy="compact" if name == "customers" else "delete")
     world = World(kafka.bootstrap, names, Random(11), too_many_stars=0.01)
@@ -43,17 +42,8 @@ def world(kafka: Kafka, topics: Callable[[str], str]) -> World:
     return world
 
 
-@pytest.fixture
-def outputs(world: World) -> Iterator[Outputs]:
-    outputs = Outputs(world)
-    yield outputs
-    outputs.close()
-
-
 def settings(world: World, url: str, **more: str) -> dict[str, str]:
-    names = {f"{name.upper()}_TOPIC": topic for name, topic in world.topics.items()}
-    group = {"KAFKA_BOOTSTRAP_SERVERS": world.bootstrap, "KAFKA_GROUP_ID": world.topics["ratings"]}
-    return {**names, **group, "UNMATCHED_GRACE_SECONDS": "1", "ELASTICSEARCH_URL": url, **more}
+    return world.settings(ELASTICSEARCH_URL=url, **more)
 
 
 def anybody(world: World) -> Callable[[], int]:
@@ -147,7 +137,7 @@ def test_kills_of_the_job_and_of_elasticsearch_lose_nothing(
 def test_without_a_recovery_store_nothing_is_lost_either(
     world: World, server: Elasticsearch, outputs: Outputs, tmp_path: Path
 ) -> None:
-    job = Job(tmp_path, settings(world, server.url, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=False)
+    job = Job(tmp_path, settings(world, server.url, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=0)
     for _ in range(2):
         with job:
             world.rate(2000, anybody(world))

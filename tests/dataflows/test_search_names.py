@@ -16,9 +16,9 @@ from records.enriched import Alert, EnrichedRating, encode
 from records.index_names import END_OF_TIME, IndexNames
 from records.search import TEMPLATE_VERSION, template
 from servers.elasticsearch import Elasticsearch
+from servers.process import ROOT
 from settings import Search
 from sinks.elasticsearch import ElasticsearchSink
-from tests.job import ROOT
 
 README = (ROOT / "README.md").read_text()
 

@@ -2,29 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
 
+from servers.job import Job
 from servers.kafka import Kafka
-from tests.dataflows.world import Outputs, World
-from tests.job import Job
-
-Names = dict[str, str]
-
-
-@pytest.fixture
-def names(topics: Callable[[str], str]) -> Names:
-    return {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
-
-
-def settings(names: Names, bootstrap: str, **more: str) -> dict[str, str]:
-    wanted = {f"{name.upper()}_TOPIC": topic for name, topic in names.items()}
-    group = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "KAFKA_GROUP_ID": names["ratings"]}
-    return {**wanted, **group, "UNMATCHED_GRACE_SECONDS": "1", **more}
+from servers.topics import Reader, write
+from tests.dataflows.world import Names, Outputs, World, settings
 
 
 def inputs(kafka: Kafka, names: Names, cleanup_policy: str = "compact", **config: str | int) -> None:
@@ -32,28 +18,10 @@ def inputs(kafka: Kafka, names: Names, cleanup_policy: str = "compact", **config
     kafka.create_topic(names["customers"], partitions=2, cleanup_policy=cleanup_policy, **config)
 
 
-def write(bootstrap: str, topic: str, *messages: tuple[str | None, bytes | None]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": 10_000_000, "partitioner": "murmur2"})
-    for key, value in messages:
-        producer.produce(topic, value, key)
-    assert producer.flush(30) == 0
-
-
 def read(bootstrap: str, topic: str, count: int, seconds: float = 30) -> list[dict[str, object]]:
     """So many records of a topic, or as many as come within `seconds`."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "read", "auto.offset.reset": "earliest"})
-    found: list[dict[str, object]] = []
-    deadline = time.monotonic() + seconds
-    try:
-        while len(found) < count and time.monotonic() < deadline:
-            metadata = consumer.list_topics(topic, timeout=10).topics[topic]
-            if metadata.error is None and not consumer.assignment():
-                consumer.assign([TopicPartition(topic, partition, 0) for partition in metadata.partitions])
-            messages = consumer.consume(1000, 0.2)
-            found += [json.loads(message.value() or b"") for message in messages if message.error() is None]
-    finally:
-        consumer.close()
-    return found
+    with Reader(bootstrap, topic) as reader:
+        return [json.loads(message.value() or b"") for message in reader.take(count, seconds)]
 
 
 def wait_for(text: str, job: Job, seconds: float = 30) -> None:
@@ -74,7 +42,7 @@ def wait_for(text: str, job: Job, seconds: float = 30) -> None:
     ],
 )
 def test_a_start_that_cannot_succeed_ends_with_one_line(tmp_path: Path, variables: dict[str, str], line: str) -> None:
-    job = Job(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", **variables}, recovery=False)
+    job = Job(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", **variables}, recovery=0)
     with job:
         assert job.wait(30) == [1]
     last = job.tail().strip().splitlines()[-1]
@@ -101,7 +69,7 @@ def test_what_is_wrong_in_a_file_is_told_without_its_content(
     security = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "PLAIN"}
     variables = {other: value for other, value in security.items() if other != name}
     names = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "STARTUP_TIMEOUT_SECONDS": "2", f"{name}_FILE": str(file)}
-    with Job(tmp_path, {**variables, **names}, recovery=False) as job:
+    with Job(tmp_path, {**variables, **names}, recovery=0) as job:
         assert job.wait(30) == [1]
     last = job.tail().strip().splitlines()[-1]
     assert last.startswith("ratings: ")
@@ -113,7 +81,7 @@ def test_what_is_wrong_in_a_file_is_told_without_its_content(
 def test_a_variable_that_is_no_setting_is_told_in_the_log(tmp_path: Path) -> None:
     variables = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "STARTUP_TIMEOUT_SECONDS": "1"}
     others = {"ELASTICSEARCH_URLS": "http://a:1", "USER": "ada", "URL": "http://b:1", "S3_SERVICE_HOST": "10.0.0.1"}
-    with Job(tmp_path, {**variables, **others}, recovery=False) as job:
+    with Job(tmp_path, {**variables, **others}, recovery=0) as job:
         assert job.wait(30) == [1]
     told = [line for line in job.tail().splitlines() if "is no setting" in line]
     assert len(told) == 1
@@ -129,7 +97,7 @@ def test_a_wrong_password_ends_with_one_line(tmp_path: Path, kafka_runs_here: No
             "KAFKA_SASL_USERNAME": "app",
             "KAFKA_SASL_PASSWORD": "hush-hush",
         }
-        job = Job(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": str(kafka.sasl_bootstrap), **login}, recovery=False)
+        job = Job(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": str(kafka.sasl_bootstrap), **login}, recovery=0)
         with job:
             assert job.wait(30) == [1]
     last = job.tail().strip().splitlines()[-1]
@@ -153,8 +121,8 @@ def test_a_topic_that_forgets_customers_is_refused(
     kafka: Kafka, names: Names, tmp_path: Path, config: dict[str, str], variables: dict[str, str], starts: bool
 ) -> None:
     inputs(kafka, names, **config)
-    write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
-    with Job(tmp_path, settings(names, kafka.bootstrap, **variables), recovery=False) as job:
+    write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
+    with Job(tmp_path, settings(names, kafka.bootstrap, **variables), recovery=0) as job:
         if starts:
             assert len(read(kafka.bootstrap, names["enriched"], 1)) == 1
             assert job.stop() == [0]
@@ -171,9 +139,9 @@ def test_topics_that_do_not_exist_yet_are_waited_for_and_outputs_made(
     with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
         wait_for(f"waiting for topic {names['ratings']} and {names['customers']}", job)
         inputs(kafka, names)
-        write(kafka.bootstrap, names["customers"], ('{"id":1}', b'{"id":1,"last_name":"Astley"}'))
+        write(kafka.bootstrap, names["customers"], [('{"id":1}', b'{"id":1,"last_name":"Astley"}')])
         wait_for(f"created topic {names['enriched']} with 2 partitions", job)
-        write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
+        write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
         (record,) = read(kafka.bootstrap, names["enriched"], 1)
         assert record["full_name"] == "Astley"
         assert job.stop() == [0], job.tail()
@@ -191,7 +159,7 @@ def test_a_kill_without_a_recovery_store_loses_nothing(kafka: Kafka, names: Name
     world.change_customers(range(1, 1001), changes=100)
     outputs = Outputs(world)
     # Epochs of a second: the default without a recovery store is ten.
-    job = Job(tmp_path, settings(names, kafka.bootstrap, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=False)
+    job = Job(tmp_path, settings(names, kafka.bootstrap, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=0)
     for _ in range(4):
         with job:
             world.rate(5000, lambda: world.random.randrange(-1, 1001))
@@ -209,8 +177,8 @@ def test_values_of_two_megabytes_are_dead_letters(kafka: Kafka, names: Names, tm
     kafka.create_topic(names["customers"], partitions=1, cleanup_policy="compact", max_message_bytes=10_000_000)
     padding = b"x" * 2_000_000
     rating = b'{"rating_id":1,"user_id":1,"message":"%s"}' % padding
-    write(kafka.bootstrap, names["ratings"], ("1", rating), ("2", b'{"rating_id":2,"user_id":2}'))
-    write(kafka.bootstrap, names["customers"], ("1", b'{"id":1,"comments":"%s"}' % padding))
+    write(kafka.bootstrap, names["ratings"], [("1", rating), ("2", b'{"rating_id":2,"user_id":2}')])
+    write(kafka.bootstrap, names["customers"], [("1", b'{"id":1,"comments":"%s"}' % padding)])
     with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
         letters = read(kafka.bootstrap, names["dead_letters"], 2)
         (record,) = read(kafka.bootstrap, names["enriched"], 1)
@@ -225,7 +193,7 @@ def test_what_an_output_topic_refuses_is_a_dead_letter(kafka: Kafka, names: Name
     inputs(kafka, names)
     kafka.create_topic(names["enriched"], partitions=2, max_message_bytes=2000)
     large = json.dumps({"rating_id": 1, "user_id": 1, "message": Random(1).randbytes(4000).hex()})
-    write(kafka.bootstrap, names["ratings"], ("1", large.encode()), ("2", b'{"rating_id":2,"user_id":2}'))
+    write(kafka.bootstrap, names["ratings"], [("1", large.encode()), ("2", b'{"rating_id":2,"user_id":2}')])
     with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
         (letter,) = read(kafka.bootstrap, names["dead_letters"], 1)
         (record,) = read(kafka.bootstrap, names["enriched"], 1)
@@ -237,19 +205,16 @@ def test_what_an_output_topic_refuses_is_a_dead_letter(kafka: Kafka, names: Name
 def test_committed_offsets_reach_the_end_of_both_topics(kafka: Kafka, names: Names, tmp_path: Path) -> None:
     inputs(kafka, names)
     for number in range(50):
-        write(kafka.bootstrap, names["ratings"], (str(number), b'{"rating_id":%d,"user_id":1}' % number))
-    write(
-        kafka.bootstrap, names["customers"], *((str(number), b'{"id":%d,"email":"e"}' % number) for number in range(20))
-    )
+        write(kafka.bootstrap, names["ratings"], [(str(number), b'{"rating_id":%d,"user_id":1}' % number)])
+    customers = ((str(number), b'{"id":%d,"email":"e"}' % number) for number in range(20))
+    write(kafka.bootstrap, names["customers"], customers)
     with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
-        consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": names["ratings"]})
-        places = [TopicPartition(names[topic], partition) for topic in ("ratings", "customers") for partition in (0, 1)]
-        ends = [consumer.get_watermark_offsets(place, timeout=10)[1] for place in places]
-        deadline = time.monotonic() + 20
-        while (found := [place.offset for place in consumer.committed(places, timeout=10)]) != ends:
-            assert time.monotonic() < deadline, f"committed {found} of {ends}"
-            time.sleep(0.2)
-        consumer.close()
+        for topic in ("ratings", "customers"):
+            with Reader(kafka.bootstrap, names[topic], group_id=names["ratings"]) as group:
+                ends, deadline = group.ends(), time.monotonic() + 20
+                while (committed := group.committed()) != ends:
+                    assert time.monotonic() < deadline, f"committed {committed} of {ends}"
+                    time.sleep(0.2)
         assert job.stop() == [0], job.tail()
 
 

@@ -20,9 +20,12 @@ from bytewax.testing import TestingSink, TestingSource, run_main
 from dataflows import store
 from dataflows.process import Launch, launch
 from dataflows.wiring.errors import StartupError
+from servers.job import Job
 from servers.kafka import Kafka
-from tests.dataflows.test_start import inputs, read, settings, wait_for, write
-from tests.job import ROOT, Job
+from servers.process import ROOT
+from servers.topics import write
+from tests.dataflows.test_start import inputs, read, wait_for
+from tests.dataflows.world import Names, settings
 
 CLAIM = """
 import sys, time
@@ -203,13 +206,10 @@ def test_the_holder_is_told_also_while_its_name_is_written(tmp_path: Path) -> No
     store.claim(Launch(tmp_path), 0)
 
 
-def test_a_second_job_ends_before_it_reads_or_writes(
-    kafka: Kafka, topics: Callable[[str], str], tmp_path: Path
-) -> None:
-    names = {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
-    others = {name: topics(f"other-{name}") for name in names}
+def test_a_second_job_ends_before_it_reads_or_writes(kafka: Kafka, names: Names, tmp_path: Path) -> None:
+    others = {name: f"other-{topic}" for name, topic in names.items()}
     inputs(kafka, names)
-    write(kafka.bootstrap, names["ratings"], ("1", b'{"rating_id":1,"user_id":1}'))
+    write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
     with Job(tmp_path / "a", settings(names, kafka.bootstrap)) as job:
         wait_for("created topic", job)
         (tmp_path / "b").mkdir()
@@ -223,7 +223,7 @@ def test_a_second_job_ends_before_it_reads_or_writes(
         assert len(read(kafka.bootstrap, names["enriched"], 2, seconds=4)) == 1
         job.kill()
     with Job(tmp_path / "b", settings(names, kafka.bootstrap)) as job:  # at once
-        write(kafka.bootstrap, names["ratings"], ("2", b'{"rating_id":2,"user_id":1}'))
+        write(kafka.bootstrap, names["ratings"], [("2", b'{"rating_id":2,"user_id":1}')])
         assert [record["rating_id"] for record in read(kafka.bootstrap, names["enriched"], 2)][-1] == 2
         assert job.stop() == [0], job.tail()
 

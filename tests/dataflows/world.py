@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
+
+from servers.topics import Reader
 
 STATUSES = ["platinum", "Platinum", "gold", "silver", "bronze", None]
 CHANNELS = ["web", "iOS", "ios", "iOS-test", "android", None]
@@ -21,8 +23,16 @@ TOO_MANY_STARS = 1000
 """More than the search index's type for stars (byte) can hold."""
 COLUMNS = ("first_name", "last_name", "email", "club_status", "region")
 
+Names = dict[str, str]
 Row = dict[str, Any]
 Where = tuple[int, int]
+
+
+def settings(names: Names, bootstrap: str, **more: str) -> dict[str, str]:
+    """The variables of a job on these topics, in a group of its own."""
+    topics = {f"{name.upper()}_TOPIC": topic for name, topic in names.items()}
+    group = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "KAFKA_GROUP_ID": names["ratings"]}
+    return {**topics, **group, "UNMATCHED_GRACE_SECONDS": "1", **more}
 
 
 @dataclass
@@ -30,7 +40,7 @@ class World:
     """What was written, and what must come of it."""
 
     bootstrap: str
-    topics: dict[str, str]
+    topics: Names
     random: random.Random
     customers: dict[int, Row] = field(default_factory=dict)
     ratings: dict[Where, Row] = field(default_factory=dict)
@@ -44,6 +54,10 @@ class World:
         self.producer = Producer(
             {"bootstrap.servers": self.bootstrap, "linger.ms": 20, "partitioner": "murmur2_random"}
         )
+
+    def settings(self, **more: str) -> dict[str, str]:
+        """The variables of a job in this world."""
+        return settings(self.topics, self.bootstrap, **more)
 
     # What is written.
 
@@ -163,17 +177,12 @@ class World:
 
     def lag(self, group: str) -> int:
         """How many ratings and changes of customers the group has not committed."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
-        try:
-            lag = 0
-            for topic in (self.topics["ratings"], self.topics["customers"]):
-                partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-                for place in consumer.committed([TopicPartition(topic, partition) for partition in partitions], 10):
-                    earliest, end = consumer.get_watermark_offsets(place, timeout=10)
-                    lag += end - max(place.offset, earliest)
-            return lag
-        finally:
-            consumer.close()
+        lag = 0
+        for topic in (self.topics["ratings"], self.topics["customers"]):
+            with Reader(self.bootstrap, topic, group_id=group) as reader:
+                committed, ends = reader.committed(), reader.ends()
+                lag += sum(end - max(offset, 0) for offset, end in zip(committed, ends, strict=True))
+        return lag
 
     # How it is written.
 
@@ -313,43 +322,17 @@ class Outputs:
         parsers: dict[str, Callable[[bytes], Row]] = {"alerts": json.loads, "dead_letters": json.loads}
         self._parsers = {**parsers, "enriched": parse_enriched}
         self._records: dict[str, list[tuple[bytes, Row]]] = {"enriched": [], "alerts": [], "dead_letters": []}
-        self._consumers: dict[str, Consumer] = {}
+        self._readers = {name: Reader(world.bootstrap, world.topics[name]) for name in self._records}
 
     def read(self, name: str) -> list[tuple[bytes, Row]]:
         """All records of an output so far: keys and parsed values."""
-        topic, records = self._world.topics[name], self._records[name]
-        if name not in self._consumers:
-            properties = {
-                "bootstrap.servers": self._world.bootstrap,
-                "group.id": "outputs",
-                "auto.offset.reset": "earliest",
-            }
-            consumer = Consumer(properties)
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            if not partitions:
-                return records  # the topic does not exist yet
-            consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-            self._consumers[name] = consumer
-        consumer, parse = self._consumers[name], self._parsers[name]
-        quiet = time.monotonic() + 0.5
-        while time.monotonic() < quiet:
-            for message in consumer.consume(10_000, 0.1):
-                assert message.error() is None, message.error()
-                records.append((message.key() or b"", parse(message.value() or b"")))
-                quiet = time.monotonic() + 0.5
+        records, parse = self._records[name], self._parsers[name]
+        records += [(message.key() or b"", parse(message.value() or b"")) for message in self._readers[name].read()]
         return records
 
     def size(self, name: str) -> int:
         """How many messages an output has."""
-        consumer = Consumer({"bootstrap.servers": self._world.bootstrap, "group.id": "outputs"})
-        try:
-            topic = self._world.topics[name]
-            places = [
-                TopicPartition(topic, one) for one in consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            ]
-            return sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in places)
-        finally:
-            consumer.close()
+        return sum(self._readers[name].ends())
 
     def wait(
         self, *, ratings: int, broken: int, deadline: float = 90, alive: Callable[[], bool] = lambda: True
@@ -360,10 +343,11 @@ class Outputs:
             different = {(value["source_partition"], value["source_offset"]) for _, value in self.read("enriched")}
             if len(different) >= ratings and len(self.read("dead_letters")) >= broken:
                 return
+            time.sleep(0.5)
 
     def close(self) -> None:
-        for consumer in self._consumers.values():
-            consumer.close()
+        for reader in self._readers.values():
+            reader.close()
 
 
 def _document(record: Row) -> Row:

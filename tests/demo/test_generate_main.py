@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
 
 import pytest
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Message
 from fastavro import parse_schema, schemaless_reader
 
 from demo.generate import CHANNELS, MESSAGES
@@ -22,10 +22,12 @@ from demo.generate.avro import SCHEMA
 from messages.errors import DecodeError
 from messages.wire import framed_value
 from records.rating import Rating, decode
+from servers import topics
 from servers.embedded.kafka import EmbeddedKafka
+from servers.job import piped
 from servers.kafka import Kafka
+from servers.process import ROOT
 from servers.registry import Registry
-from tests.job import ROOT
 
 SECONDS = 60
 ACCOUNT = re.compile(r"ratings (\d+) failed (\d+) seconds (\d+\.\d) rate (\d+)")
@@ -41,15 +43,7 @@ class Ended(NamedTuple):
 
 
 def start(*options: object, **environment: str) -> subprocess.Popen[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "SCHEMA_", "RATINGS"))}
-    return subprocess.Popen(
-        [sys.executable, "-m", "demo.generate", *map(str, options)],
-        cwd=ROOT,
-        env=clean | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return piped("demo.generate", *map(str, options), **environment)
 
 
 def end(process: subprocess.Popen[str]) -> Ended:
@@ -75,32 +69,15 @@ def refused(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
 
 def read(bootstrap: str, topic: str) -> list[Message]:
     """All messages of a topic, by key."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "read", "enable.auto.commit": False})
-    found: list[Message] = []
-    try:
-        partitions = [
-            TopicPartition(topic, number, 0) for number in consumer.list_topics(topic, 10).topics[topic].partitions
-        ]
-        count = sum(consumer.get_watermark_offsets(partition, timeout=10)[1] for partition in partitions)
-        consumer.assign(partitions)
-        deadline = time.monotonic() + 30
-        while len(found) < count and time.monotonic() < deadline:
-            found += consumer.consume(10_000, 0.2)
-        assert len(found) == count
-    finally:
-        consumer.close()
-    return sorted(found, key=lambda message: int(message.key() or b"-1"))
+    return sorted(topics.read(bootstrap, topic), key=lambda message: int(message.key() or b"-1"))
 
 
 def until_written(bootstrap: str, topic: str) -> None:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "watch"})
-    try:
-        deadline = time.monotonic() + SECONDS
-        while consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1] < 100:
+    deadline = time.monotonic() + SECONDS
+    with topics.Reader(bootstrap, topic) as reader:
+        while sum(reader.ends()) < 100:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-    finally:
-        consumer.close()
 
 
 @pytest.fixture

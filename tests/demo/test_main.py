@@ -3,14 +3,13 @@
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
+from servers.job import piped
+
 SECONDS = 180
 ACCOUNT = re.compile(
     r"ratings (?P<ratings>\d+) enriched (?P<enriched>\d+) alerts (?P<alerts>\d+) "
@@ -20,13 +19,7 @@ ACCOUNT = re.compile(
 
 
 def demo(*options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "demo", *options],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return piped("demo", *options)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, list[str], str]:

@@ -3,11 +3,11 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
 
 from demo.outputs import Alert, DeadLetter, Enriched, Output, Outputs, Unreadable, decode_output
 from demo.topics import ALERTS, CUSTOMERS, DEAD_LETTERS, ENRICHED, PARTITIONS, RATINGS
 from servers.embedded.kafka import EmbeddedKafka
+from servers.topics import Record, write
 
 ENRICHED_RATING = {
     "rating_id": 604087,
@@ -96,15 +96,13 @@ def test_all_partitions_of_all_outputs_are_read_from_their_beginning() -> None:
     with EmbeddedKafka() as kafka:
         for topic, partitions in PARTITIONS.items():
             kafka.create_topic(topic, partitions)
-        producer = Producer({"bootstrap.servers": kafka.bootstrap})
         for topic, record in ((ENRICHED, ENRICHED_RATING), (ALERTS, ALERT), (DEAD_LETTERS, LETTER)):
-            for partition in range(PARTITIONS[topic]):
-                producer.produce(topic, json.dumps(record).encode(), partition=partition)
-        assert producer.flush(20) == 0
+            records = [Record(None, json.dumps(record), partition) for partition in range(PARTITIONS[topic])]
+            write(kafka.bootstrap, topic, records)
         with Outputs(kafka.bootstrap) as outputs:
             came: list[Output] = []
             for _ in range(200):
-                came += outputs.read(0.1)
+                came += outputs.outputs(0.1)
                 if len(came) == 9:
                     break
     assert sorted(type(output).__name__ for output in came) == ["Alert"] * 4 + ["DeadLetter"] + ["Enriched"] * 4

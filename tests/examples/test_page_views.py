@@ -4,12 +4,12 @@ import threading
 from typing import Any
 
 from bytewax.testing import run_main
-from confluent_kafka import Producer
 from elasticsearch import Elasticsearch
 
 from examples.page_views import flow
 from servers.embedded.elasticsearch import EmbeddedElasticsearch
 from servers.embedded.kafka import EmbeddedKafka
+from servers.topics import write
 from tests.sinks.test_elasticsearch import wait_until
 from tests.sinks.test_kafka import read
 
@@ -19,13 +19,12 @@ def test_views_are_indexed_with_the_country_of_their_user() -> None:
     with EmbeddedKafka() as kafka, EmbeddedElasticsearch() as server, Elasticsearch(server.url) as client:
         for topic in ("views", "users", "odd"):
             kafka.create_topic(topic, partitions=2)
-        producer = Producer({"bootstrap.servers": kafka.bootstrap})
-        for user, country in ((1, "NL"), (2, "FR"), (1, "DE")):
-            producer.produce("users", b'{"id":%d,"country":"%s"}' % (user, country.encode()), str(user))
-        for number in range(100):
-            producer.produce("views", b'{"id":"v%d","user":%d,"page":"/"}' % (number, 1 + number % 2), str(number % 2))
-        producer.produce("views", b"no view", "0")
-        assert producer.flush(30) == 0
+        user = b'{"id":%d,"country":"%s"}'
+        users = [("1", user % (1, b"NL")), ("2", user % (2, b"FR")), ("1", user % (1, b"DE"))]
+        write(kafka.bootstrap, "users", users)
+        view = b'{"id":"v%d","user":%d,"page":"/"}'
+        views = [(str(number % 2), view % (number, 1 + number % 2)) for number in range(100)]
+        write(kafka.bootstrap, "views", [*views, ("0", b"no view")])
         job = threading.Thread(target=run_main, args=(flow(kafka.bootstrap, server.url, stopping.is_set),))
         job.start()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # public, not re-exported
 
 from servers.connect import Connect
@@ -17,6 +16,7 @@ from servers.kafka import Kafka
 from servers.mariadb import MariaDB
 from servers.registry import Registry
 from servers.seed import SEED_CUSTOMERS
+from servers.topics import Reader
 
 SECONDS = 30.0
 ALL = len(SEED_CUSTOMERS)
@@ -24,11 +24,8 @@ ALL = len(SEED_CUSTOMERS)
 
 def read(kafka: Kafka, topic: str, count: int) -> list[tuple[bytes | None, bytes | None]]:
     """The first `count` keys and values of a topic of one partition; fewer if no more come in time."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": topic})
-    consumer.assign([TopicPartition(topic, 0, 0)])
-    messages = consumer.consume(count, SECONDS)
-    consumer.close()
-    return [(message.key(), message.value()) for message in messages]
+    with Reader(kafka.bootstrap, topic) as reader:
+        return [(message.key(), message.value()) for message in reader.take(count, SECONDS)[:count]]
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # public, not re-exported
 
+from servers import topics
 from servers.kafka import Kafka
+from servers.topics import Record
 
 
 @pytest.fixture(scope="module")
@@ -19,19 +21,11 @@ def own_kafka(kafka_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def write(bootstrap: str, topic: str, values: list[bytes]) -> None:
-    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
-    for value in values:
-        producer.produce(topic, value, partition=0)
-    assert producer.flush(30) == 0
+    topics.write(bootstrap, topic, [Record(None, value, 0) for value in values])
 
 
 def read(bootstrap: str, topic: str) -> list[bytes | None]:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": topic})
-    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)
-    consumer.assign([TopicPartition(topic, 0, 0)])
-    messages = consumer.consume(end, timeout=30)
-    consumer.close()
-    return [message.value() for message in messages]
+    return [message.value() for message in topics.read(bootstrap, topic)]
 
 
 def test_what_is_written_is_read(kafka: Kafka, topics: Callable[[str], str]) -> None:

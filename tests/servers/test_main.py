@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from elasticsearch import Elasticsearch as Client
 
 from servers.embedded.s3 import Endpoint
-from servers.java import ROOT
+from servers.process import ROOT
 from servers.seed import SEED_CUSTOMERS
+from servers.topics import Reader
 
 CUSTOMERS = "asgard.demo.CUSTOMERS"
 # One of each server, in the order of what is printed.
@@ -27,11 +28,8 @@ NAMES = (
 
 def captured(bootstrap: str, count: int) -> list[bytes]:
     """The first `count` values of the customers topic; their order across partitions is nobody's."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "captured"})
-    consumer.assign([TopicPartition(CUSTOMERS, partition, 0) for partition in range(4)])
-    messages = consumer.consume(count, timeout=30)
-    consumer.close()
-    return [message.value() or b"" for message in messages]
+    with Reader(bootstrap, CUSTOMERS) as reader:
+        return [message.value() or b"" for message in reader.take(count)]
 
 
 def test_servers_for_a_person(

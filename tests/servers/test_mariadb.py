@@ -11,8 +11,8 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from servers.java import ROOT
 from servers.mariadb import HOST, MariaDB
+from servers.process import ROOT
 from servers.seed import SEED_CUSTOMERS
 
 NAMES = ("id", "first_name", "last_name", "email", "gender", "club_status", "region")

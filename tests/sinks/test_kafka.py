@@ -10,10 +10,12 @@ import bytewax.operators as op
 import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSource, run_main
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from servers.embedded.kafka import EmbeddedKafka
 from servers.kafka import Kafka
+from servers.topics import Reader
+from servers.topics import read as read_all
 from sinks.kafka import KafkaMessage, KafkaRecord, KafkaSink, check
 
 Batches = list[tuple[str, list[KafkaMessage]]]
@@ -27,31 +29,9 @@ def run(sink: KafkaSink, batches: Batches) -> None:
 
 def read(kafka: Kafka | EmbeddedKafka, topic: str) -> list[tuple[bytes | None, bytes | None]]:
     """All messages of a topic, by partition and offset; those of aborted transactions, too."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": kafka.bootstrap,
-            "group.id": "read",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_uncommitted",
-        }
-    )
-    found = []
-    try:
-        for partition in sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions):
-            consumer.assign([TopicPartition(topic, partition, 0)])
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline:
-                message = consumer.poll(0.2)
-                if message is None:
-                    continue
-                if error := message.error():
-                    assert error.code() == KafkaError._PARTITION_EOF, error
-                    break
-                found.append((message.key(), message.value()))
-    finally:
-        consumer.close()
-    return found
+    with Reader(kafka.bootstrap, topic, isolation_level="read_uncommitted") as reader:
+        messages = sorted(reader.read(), key=lambda message: (message.partition() or 0, message.offset() or 0))
+    return [(message.key(), message.value()) for message in messages]
 
 
 def small(count: int, size: int = 100) -> list[KafkaMessage]:
@@ -86,14 +66,7 @@ def test_keys_go_where_java_puts_them(kafka: Kafka, topics: Callable[[str], str]
         [("lane", [KafkaMessage(str(key), b"") for key in range(200)])],
     )
     expected = {str(key).encode(): (murmur2(str(key).encode()) & 0x7FFFFFFF) % 4 for key in range(200)}
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "read"})
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(4)])
-    found: dict[bytes | None, int | None] = {}
-    deadline = time.monotonic() + 20
-    while len(found) < 200 and time.monotonic() < deadline:
-        found |= {message.key(): message.partition() for message in consumer.consume(200, 0.2)}
-    consumer.close()
-    assert found == expected
+    assert {message.key(): message.partition() for message in read_all(kafka.bootstrap, topic)} == expected
 
 
 def test_more_than_the_queue_takes(kafka: Kafka, topics: Callable[[str], str]) -> None:

@@ -19,7 +19,9 @@ from prometheus_client import REGISTRY
 
 from messages.message import Message as KafkaMessage
 from messages.message import Poll
+from servers import topics
 from servers.kafka import Kafka
+from servers.topics import Record
 from sources.kafka import MAX_MESSAGES, KafkaSource
 from sources.kafka.position import Position
 from sources.kafka.state import PartitionState, StateError, pack, unpack
@@ -39,13 +41,8 @@ def config(kafka: Kafka, topic: str) -> dict[str, Any]:
     return {"bootstrap.servers": kafka.bootstrap, "group.id": topic}
 
 
-def write(
-    kafka: Kafka, topic: str, values: list[bytes], partition: int = 0, key: bytes | None = b"key", **config: str | int
-) -> None:
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, **config})
-    for value in values:
-        producer.produce(topic, value, key, partition)
-    assert producer.flush(30) == 0
+def write(kafka: Kafka, topic: str, values: list[bytes], partition: int = 0, key: bytes | None = b"key") -> None:
+    topics.write(kafka.bootstrap, topic, [Record(key, value, partition) for value in values])
 
 
 def run(source: KafkaSource, out: list[Poll], recovery: Path | None = None, epoch: timedelta | None = None) -> None:

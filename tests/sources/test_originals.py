@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
+from servers import topics
 from servers.kafka import Kafka
+from servers.topics import Headers, Record
 from sources.kafka import Originals
 
 
@@ -25,11 +27,10 @@ def originals(kafka: Kafka, topic: str) -> Iterator[Originals]:
     originals.close()
 
 
-def write(kafka: Kafka, topic: str, count: int, partition: int, **config: str) -> None:
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, **config})
-    for number in range(count):
-        producer.produce(topic, f"{partition}:{number}", b"key", partition, headers=[("a", b"b")], timestamp=number + 1)
-    assert producer.flush(30) == 0
+def write(kafka: Kafka, topic: str, count: int, partition: int) -> None:
+    headers: Headers = [("a", b"b")]
+    records = (Record(b"key", f"{partition}:{number}", partition, number + 1, headers) for number in range(count))
+    topics.write(kafka.bootstrap, topic, records)
 
 
 def values(read: dict[tuple[int, int], Any]) -> dict[tuple[int, int], str]:

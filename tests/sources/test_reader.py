@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from bytewax.inputs import StatefulSourcePartition
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from messages.message import Message, Poll
+from servers import topics
 from servers.kafka import Kafka
+from servers.topics import Record
 from sources.kafka import KafkaSource
 from sources.kafka.position import to_metadata
 
@@ -27,11 +29,8 @@ def config(kafka: Kafka, topic: str) -> dict[str, Any]:
 
 
 def write(kafka: Kafka, topic: str, partition: int, count: int, size: int = 10) -> None:
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 20})
-    for number in range(count):
-        producer.produce(topic, str(number).zfill(size), None, partition)
-        producer.poll(0)
-    assert producer.flush(30) == 0
+    records = [Record(None, str(number).zfill(size), partition) for number in range(count)]
+    topics.write(kafka.bootstrap, topic, records)
 
 
 def build(source: KafkaSource) -> list[StatefulSourcePartition[Poll, bytes]]:

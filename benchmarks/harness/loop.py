@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
-from benchmarks.memory import keep_memory
+from benchmarks.harness.memory import keep_memory
 
 Customer = dict[str, str | None]
 

@@ -5,9 +5,9 @@ from array import array
 import orjson
 from confluent_kafka import Message
 
-from benchmarks.data import Data
-from benchmarks.topic import ANY, Record, write
+from benchmarks.harness.data import Data
 from servers.kafka import Kafka
+from servers.topics import Record, write
 
 RATINGS = "ratings"
 CUSTOMERS = "asgard.demo.CUSTOMERS"
@@ -29,16 +29,16 @@ def fill(kafka: Kafka, data: Data) -> "array[int]":
         offset, partition = message.offset(), message.partition()
         places[int(message.key() or b"")] = (offset or 0) * PARTITIONS + (partition or 0)
 
-    write(kafka, CUSTOMERS, (customer(data, number) for number in range(1, data.customers + 1)))
-    write(kafka, RATINGS, (_rating(data, number) for number in range(data.ratings)), remember)
+    write(kafka.bootstrap, CUSTOMERS, (customer(data, number) for number in range(1, data.customers + 1)))
+    write(kafka.bootstrap, RATINGS, (_rating(data, number) for number in range(data.ratings)), remember)
     return places
 
 
 def customer(data: Data, number: int) -> Record:
     """The first message of a customer."""
-    return b'{"id":%d}' % number, orjson.dumps(data.customer(number)), 0, ANY
+    return Record(b'{"id":%d}' % number, orjson.dumps(data.customer(number)))
 
 
 def _rating(data: Data, number: int) -> Record:
     rating = data.rating(number)
-    return b"%d" % number, orjson.dumps(rating), rating["rating_time"], ANY
+    return Record(b"%d" % number, orjson.dumps(rating), timestamp=rating["rating_time"])

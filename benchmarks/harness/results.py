@@ -4,14 +4,14 @@ import json
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from servers.java import ROOT
+from servers.process import ROOT
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -38,6 +38,33 @@ def medians(runs: Sequence[Run]) -> Run:
     names = [field.name for field in fields(first) if not isinstance(getattr(first, field.name), str)]
     numbers: dict[str, Any] = {name: median(getattr(run, name) for run in runs) for name in names}
     return replace(first, **numbers)
+
+
+def in_turn(
+    ways: Mapping[str, Callable[[], Run]], rounds: int, line: Callable[[Run, str], str], warm_up: int = 0
+) -> tuple[list[Run], dict[str, Run]]:
+    """Let the ways take turns; print every run, and the medians of each way.
+
+    Args:
+        ways: each measures one run, by name.
+        rounds: of all ways.
+        line: the row of a run, given its name.
+        warm_up: rounds before these, which are printed and do not count.
+
+    Returns:
+        The runs, and the medians by name.
+    """
+    runs: dict[str, list[Run]] = {name: [] for name in ways}
+    for number in range(1 - warm_up, rounds + 1):
+        for name, way in ways.items():
+            run = way()
+            print(line(run, f"{name} {number if number > 0 else '(warm-up)'}"), flush=True)
+            if number > 0:
+                runs[name].append(run)
+    summary = {name: medians(of_name) for name, of_name in runs.items()}
+    for name, run in summary.items():
+        print(line(run, f"{name} median"))
+    return [run for in_round in zip(*runs.values(), strict=True) for run in in_round], summary
 
 
 def write(comparison: str, options: dict[str, Any], numbers: dict[str, Any]) -> Path:

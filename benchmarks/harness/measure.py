@@ -1,19 +1,18 @@
 """One run of one contestant: from its start until it has drained the backlog, and what that took."""
 
-import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from benchmarks.contestants import Contestant
-from benchmarks.outputs import Counter, Outputs
-from benchmarks.running import environment, running
-from benchmarks.usage import Samples, cpu_seconds, peak_megabytes
-from benchmarks.verify import Verifier
+from benchmarks.harness.contestants import Contestant
+from benchmarks.harness.outputs import Outputs
+from benchmarks.harness.running import environment, running
+from benchmarks.harness.usage import Samples, cpu_seconds, peak_megabytes
+from benchmarks.harness.verify import Verifier
+from servers.job import Job
 from servers.kafka import Kafka
+from servers.topics import Reader
 
 SAMPLE_SECONDS = 0.1
 QUIET_SECONDS = 3.0
@@ -62,16 +61,11 @@ def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifi
     """
     run = f"{contestant.name}-{uuid.uuid4().hex[:8]}"
     outputs = Outputs.create(kafka, run)
-    env = {**environment(kafka, run, outputs), **contestant.env}
     cpu = Samples()
-    with tempfile.TemporaryDirectory(dir=kafka.folder) as folder:
-        commands = contestant.commands(Path(folder))
-        started = time.time()
-        with running(commands, env, Path(folder) / "log") as processes:
-            counter = Counter(kafka, outputs.enriched)
-            settled = _drain(lambda: ratings - counter.count() + contestant.left(), processes, cpu)
-            counter.close()
-            peak = peak_megabytes(process.pid for process in processes)
+    with running(kafka, contestant, environment(kafka, run, outputs)) as job:
+        with Reader(kafka.bootstrap, outputs.enriched) as reader:
+            settled = _drain(lambda: ratings - sum(reader.ends()) + contestant.left(), job, cpu)
+        peak = peak_megabytes(job.pids)
     verified = verifier.verify(kafka, outputs)
     outputs.delete(kafka)
     window = verified.last - verified.first
@@ -80,30 +74,28 @@ def measure(kafka: Kafka, contestant: Contestant, ratings: int, verifier: Verifi
         contestant=contestant.name,
         ratings=ratings,
         alerts=verified.alerts,
-        until_first_s=verified.first - started,
+        until_first_s=verified.first - job.started,
         window_s=window,
         ratings_per_s=ratings / window,
         cpu_us_per_rating=(cpu.at(verified.last) - cpu.at(verified.first)) / ratings * 1e6,
         peak_rss_mib=peak,
-        until_settled_s=settled - started,
+        until_settled_s=settled - job.started,
         cpu_s=cpu.at(settled),
         idle_cpu=(cpu.at(end) - cpu.at(idle)) / (end - idle),
     )
 
 
-def _drain(look: Callable[[], int], processes: list[subprocess.Popen[bytes]], cpu: Samples) -> float:
+def _drain(look: Callable[[], int], job: Job, cpu: Samples) -> float:
     """Sample the CPU until nothing is left, as `look` says, and nothing more comes; return when the last came."""
-    pids = [process.pid for process in processes]
     left, changed = 1, time.time()
     while left > 0 or time.time() - changed < QUIET_SECONDS:
         now = time.time()
-        cpu.add(now, cpu_seconds(pids))
+        cpu.add(now, cpu_seconds(job.pids))
         found = look()
         if found != left:
             left, changed = found, now
         if now - changed > STALLED_SECONDS:
             raise RuntimeError(f"{left} are left, and no more came since {STALLED_SECONDS:.0f} s")
-        if any(process.poll() is not None for process in processes):
-            raise RuntimeError("ended by itself")
+        job.check()
         time.sleep(SAMPLE_SECONDS)
     return changed

@@ -1,6 +1,6 @@
 """The table of the Kafka comparison."""
 
-from benchmarks.measure import Run
+from benchmarks.harness.measure import Run
 
 HEADER = f"{'':16}{'ratings/s':>12}{'CPU us/rating':>16}{'peak RSS MiB':>15}{'s until first':>16}{'s in all':>11}"
 

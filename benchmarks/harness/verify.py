@@ -6,10 +6,11 @@ from typing import Any
 
 import orjson
 
-from benchmarks.backlog import PARTITIONS
-from benchmarks.data import Data, enriched
-from benchmarks.outputs import Outputs, messages
+from benchmarks.harness.backlog import PARTITIONS
+from benchmarks.harness.data import Data, enriched
+from benchmarks.harness.outputs import Outputs
 from servers.kafka import Kafka
+from servers.topics import read
 
 UNHAPPY_STARS = 2
 ALERT_FIELDS = (
@@ -67,7 +68,7 @@ class Verifier:
         """
         alerting = self._verify_enriched(kafka, outputs, times := array("q"))
         alerts = len(alerting)
-        for message in messages(kafka, outputs.alerts):
+        for message in read(kafka.bootstrap, outputs.alerts):
             alert = orjson.loads(message.value() or b"null")
             number = alert["rating_id"]
             if number not in alerting:
@@ -78,7 +79,7 @@ class Verifier:
                 raise WrongOutput(f"alert: {alert}\nabout: {rating}")
         if alerting:
             raise WrongOutput(f"{len(alerting)} alerts are missing, one about rating {alerting.pop()}")
-        for message in messages(kafka, outputs.dead_letters):
+        for message in read(kafka.bootstrap, outputs.dead_letters):
             raise WrongOutput(f"a dead letter: {message.value()!r}")
         return Verified(min(times) / 1000, max(times) / 1000, alerts)
 
@@ -86,7 +87,7 @@ class Verifier:
         """Append when each was appended, epoch milliseconds; return those that there must be an alert about."""
         seen = bytearray(self._data.ratings)
         alerting = set()
-        for message in messages(kafka, outputs.enriched):
+        for message in read(kafka.bootstrap, outputs.enriched):
             rating = orjson.loads(message.value() or b"null")
             number = rating["rating_id"]
             if not 0 <= number < len(seen) or seen[number]:
