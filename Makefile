@@ -25,9 +25,10 @@ soak: .venv/dev ## the tests of kills and outages at full length, about three ho
 		$(BIN)/python -m pytest -s --timeout 3000 tests/dataflows \
 		-k "outputs_equal or kills or alerts_go_on or joins_table or snapshot_is_read"
 
-lint: .venv/dev ## ruff and mypy --strict
+lint: .venv/dev ## ruff, codespell and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
 format: .venv/dev ## put the code in its form
