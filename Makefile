@@ -9,6 +9,7 @@ BIN := .venv/bin
 FOR ?=
 RATE ?=
 FORM ?= flattened
+ROOMS := dataflows messages operators records settings sinks sources
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -18,6 +19,10 @@ run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR
 
 test: .venv/dev ## all tests; those of real servers need Java, Maven and Go
 	$(BIN)/python -m pytest $(TESTS)
+
+coverage: .venv/dev ## the share of each room that the tests without servers run
+	$(BIN)/coverage run -m pytest -m "not (kafka or elasticsearch or s3 or mariadb or registry or connect)" $(ROOMS:%=tests/%)
+	@for room in $(ROOMS); do echo "$$room: $$($(BIN)/coverage report --include "$$room/*" --format total) %"; done
 
 soak: .venv/dev ## the tests of kills and outages at full length, about three hours
 	WORLD_RATINGS=200000 KILLS=100 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 \
@@ -68,4 +73,4 @@ lock: .venv/dev ## resolve the dependencies anew into requirements/
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/runtime
 
-.PHONY: help run test soak lint format servers servers-cdc bench docs lock
+.PHONY: help run test coverage soak lint format servers servers-cdc bench docs lock

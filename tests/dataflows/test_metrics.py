@@ -7,6 +7,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from dataflows.metrics import ROOMS, exposed, metrics, page
 from tests.job import ROOT
+from tests.test_rooms import FLOW
 
 METRICS = metrics()
 UNITS = {"Bytes": "bytes", "Age": "seconds", "Duration": "seconds"}
@@ -22,6 +23,10 @@ def meaning(metric: MetricWrapperBase) -> str:
 
 def test_the_page_is_up_to_date() -> None:
     assert (ROOT / "docs" / "metrics.md").read_text() == page(), "run `make docs`"
+
+
+def test_no_room_of_the_job_is_left_out() -> None:
+    assert set(ROOMS) == FLOW
 
 
 def test_each_metric_of_the_code_is_on_it_once() -> None:
