@@ -9,6 +9,7 @@ BIN := .venv/bin
 FOR ?=
 RATE ?=
 FORM ?= flattened
+ROOMS := dataflows messages operators records settings sinks sources
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -19,15 +20,20 @@ run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR
 test: .venv/dev ## all tests; those of real servers need Java, Maven and Go
 	$(BIN)/python -m pytest $(TESTS)
 
+coverage: .venv/dev ## the share of each room that the tests without servers run
+	$(BIN)/coverage run -m pytest -m "not (kafka or elasticsearch or s3 or mariadb or registry or connect)" $(ROOMS:%=tests/%)
+	@for room in $(ROOMS); do echo "$$room: $$($(BIN)/coverage report --include "$$room/*" --format total) %"; done
+
 soak: .venv/dev ## the tests of kills and outages at full length, about three hours
 	WORLD_RATINGS=200000 KILLS=100 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 \
 		ARCHIVE_KILLS=50 ARCHIVE_RATINGS=500000 CDC_CHANGES=10000 CDC_SNAPSHOT_ROWS=1000000 \
 		$(BIN)/python -m pytest -s --timeout 3000 tests/dataflows \
 		-k "outputs_equal or kills or alerts_go_on or joins_table or snapshot_is_read"
 
-lint: .venv/dev ## ruff and mypy --strict
+lint: .venv/dev ## ruff, codespell and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 
 format: .venv/dev ## put the code in its form
@@ -43,8 +49,9 @@ servers-cdc: .venv/dev ## the customers of make servers into Kafka, FORM=flatten
 bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minutes
 	$(BIN)/python -m benchmarks
 
-docs: .venv/runtime ## write the settings table into the README
+docs: .venv/runtime ## write the settings table into the README, and docs/metrics.md
 	$(BIN)/python -m settings README.md
+	$(BIN)/python -m dataflows.metrics docs/metrics.md
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes
 lock: .venv/dev ## resolve all dependencies anew into requirements/, those of the benchmarks' rivals, too
@@ -69,4 +76,4 @@ lock: .venv/dev ## resolve all dependencies anew into requirements/, those of th
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/runtime
 
-.PHONY: help run test soak lint format servers servers-cdc bench docs lock
+.PHONY: help run test coverage soak lint format servers servers-cdc bench docs lock

@@ -18,7 +18,7 @@ from sinks.elasticsearch import Document, Template
 
 _undated = Counter(
     "elasticsearch_undated_documents",
-    "Documents of ratings whose timestamp is no date: none, before 1970, or after 9999 as microseconds are",
+    "Documents without a usable timestamp: none, before 1970, or after the year 9999",
     ["index"],
 )
 

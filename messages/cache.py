@@ -19,8 +19,14 @@ from messages.wire import FRAME, FRAME_BYTES, SchemaId, carry_guids, frame, fram
 
 log = logging.getLogger(__name__)
 
-_fetched = Counter("schema_registry_schemas", "Schemas by what became of them: fetched, unusable", ["outcome"])
-_retries = Counter("schema_registry_retries", "Requests of schemas that were not answered, and are made again")
+_fetched = Counter(
+    "schema_registry_schemas",
+    "Schemas requested, by outcome: fetched, unusable (unknown to the registry, or no valid Avro)",
+    ["outcome"],
+)
+_retries = Counter(
+    "schema_registry_retries", "Requests for a schema repeated because the registry did not answer or refused"
+)
 
 PATIENCE_SECONDS = 1.0
 """So long is waited for a schema that was never seen before: an answer takes some milliseconds. After that its messages

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 _records = Counter(
     "decode_records",
-    "Messages by what became of them: decoded, ignored (nothing of this flow's), dead_letter, "
-    "dead_letter_again (an earlier run has written it)",
+    "Messages read, by outcome: decoded, ignored (holds no record of this flow), dead_letter, dead_letter_again (an "
+    "earlier run wrote the dead letter)",
     ["step", "outcome"],
 )
 

@@ -36,23 +36,22 @@ Unmatched = Literal["emit", "drop", "dead-letter"]
 
 _joined = Counter(
     "join_records",
-    "Records by what became of them: matched, late (matched after being held), emitted (without a row), "
-    "dropped, dead_letter; evicted counts those of the last three that left before their grace was over. Those that "
-    "could not be joined are among step_failures",
+    "Records joined, by outcome: matched (at once), late (matched after a wait), emitted (without a row), dropped, "
+    "dead_letter. A record that left early because too many waited also counts as evicted. A record that raised counts "
+    "in step_failures instead",
     ["step", "outcome"],
 )
 _stale = Counter(
     "join_stale_changes",
-    "Changes of the table that were passed over, since a newer one is known; one of all keys counts in each key group",
+    "Changes of the table that were ignored: a newer one is known. A change of all keys counts once per key group",
     ["step"],
 )
 _untold = Counter(
     "join_untold_columns",
-    "Columns whose values a change of the table did not tell, by what they became: kept (as in the row known before), "
-    "null (no row was known)",
+    "Columns whose values the database did not send, by outcome: kept (value of the known row), null (no known row)",
     ["step", "outcome"],
 )
-_held = Gauge("join_held", "Records that wait for a row of their key", ["step"])
+_held = Gauge("join_held", "Records that wait for a row with their key", ["step"])
 _rows = Gauge("join_table_rows", "Rows of the table in this process", ["step"])
 
 

@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 outcomes = Counter(
     "elasticsearch_documents",
-    "Documents by what became of them: acknowledged, stale (a newer one was there), rejected (a dead letter)",
+    "Documents sent, by outcome: acknowledged, stale (the index has a newer version), rejected (a dead letter)",
     ["outcome"],
 )
-_bulks = Counter("elasticsearch_bulks", "Bulk requests")
-_retries = Counter("elasticsearch_retries", "Documents sent again")
-_buffered_bytes = Gauge("elasticsearch_buffered_bytes", "Bytes of documents that are not answered yet")
-_buffered_documents = Gauge("elasticsearch_buffered_documents", "Documents that are not answered yet")
-_oldest = Gauge("elasticsearch_oldest_document_age_seconds", "How long the oldest of them has waited")
+_bulks = Counter("elasticsearch_bulks", "Bulk requests, with those sent again")
+_retries = Counter("elasticsearch_retries", "Documents to send again after a failed attempt")
+_buffered_bytes = Gauge("elasticsearch_buffered_bytes", "Bytes of documents without an answer")
+_buffered_documents = Gauge("elasticsearch_buffered_documents", "Documents without an answer")
+_oldest = Gauge("elasticsearch_oldest_document_age_seconds", "Age of the oldest document without an answer")
 _seconds = Histogram(
     "elasticsearch_bulk_seconds", "Duration of a bulk request", buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 )

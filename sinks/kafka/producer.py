@@ -19,7 +19,9 @@ from .written import Written
 log = logging.getLogger(__name__)
 
 _written = Counter("kafka_sink_messages", "Messages handed to the producer", ["topic"])
-_rejected = Counter("kafka_sink_rejected", "Messages over the broker's limit, written elsewhere instead", ["topic"])
+_rejected = Counter(
+    "kafka_sink_rejected", "Messages larger than the topic accepts, written as dead letters instead", ["topic"]
+)
 
 DELIVERY_SECONDS = 120.0
 """``message.timeout.ms`` unless the configuration has it: a message without acknowledgement then fails the flow."""

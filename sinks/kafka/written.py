@@ -16,9 +16,13 @@ from .topic import Topic
 
 log = logging.getLogger(__name__)
 
-_read_back = Counter("kafka_sink_read_back", "Messages of an output topic read again after a start", ["topic"])
-_left_out = Counter("kafka_sink_already_written", "Messages left out, as an earlier run had written them", ["topic"])
-_unknown = Counter("kafka_sink_ends_unknown", "Snapshots for which the topic's ends could not be had", ["topic"])
+_read_back = Counter("kafka_sink_read_back", "Messages of an output topic read back after a restart", ["topic"])
+_left_out = Counter("kafka_sink_already_written", "Messages not written because an earlier run wrote them", ["topic"])
+_unknown = Counter(
+    "kafka_sink_ends_unknown",
+    "Snapshots that kept older end offsets because the brokers did not answer in time",
+    ["topic"],
+)
 
 _SNAPSHOT_SECONDS = 2.0
 _START_SECONDS = 30.0

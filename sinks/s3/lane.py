@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_oldest = Gauge("s3_oldest_row_age_seconds", "Age of the oldest object that is not sealed", ["lane"])
-_undated = Counter("s3_undated_rows", "Rows whose time is unknown: -1, or beyond the years 1 to 9999")
-_rejected = Counter("s3_rejected_rows", "Rows that no object can hold, handed to the dead letters")
+_oldest = Gauge("s3_oldest_row_age_seconds", "Age of the oldest open object", ["lane"])
+_undated = Counter("s3_undated_rows", "Rows without a usable time: none, or outside the years 1 to 9999")
+_rejected = Counter("s3_rejected_rows", "Rows that the format cannot hold, written as dead letters instead")
 
 _REPORT_SECONDS = 300.0
 

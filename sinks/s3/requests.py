@@ -16,7 +16,7 @@ from .upload import Answer, Begin, Complete, Hidden, Look, Put, Request, Send, T
 
 log = logging.getLogger(__name__)
 
-_retries = Counter("s3_retries", "Requests tried again")
+_retries = Counter("s3_retries", "Requests to S3 repeated after an error")
 
 _TIDY_ATTEMPTS = 3
 """Tidying up is worth no more."""

@@ -12,7 +12,7 @@ _objects = Counter("s3_objects", "Objects completed")
 _bytes = Counter("s3_bytes", "Bytes of completed objects")
 _rows = Counter("s3_rows", "Rows of completed objects")
 _parts = Counter("s3_parts", "Parts uploaded")
-buffered = Gauge("s3_buffered_bytes", "Bytes that wait for S3")
+buffered = Gauge("s3_buffered_bytes", "Bytes that wait to be uploaded")
 
 
 class Uploads:

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__package__)
 
-_read = Counter("kafka_source_messages", "Messages read", ["topic"])
-_skipped = Counter("kafka_source_skipped", "Offsets that retention had removed before they were read", ["topic"])
-_parked = Gauge("kafka_source_aside", "Messages that are parked until they can be decoded", ["topic"])
+_read = Counter(
+    "kafka_source_messages",
+    "Messages read; a parked message counts again when it is read again after a restart",
+    ["topic"],
+)
+_skipped = Counter("kafka_source_skipped", "Offsets removed from the topic before the job processed them", ["topic"])
+_parked = Gauge("kafka_source_aside", "Messages parked until they can be decoded", ["topic"])
 
 _RELEASE_SECONDS = 0.5
 _FAR = 20_000

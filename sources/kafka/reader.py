@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__package__)
 
-_errors = Counter("kafka_source_errors", "Errors that librdkafka reported and goes on from", ["topic"])
+_errors = Counter("kafka_source_errors", "Errors that librdkafka reported and recovers from by itself", ["topic"])
 
 MAX_MESSAGES = 500
 """The most messages of a poll. The steps behind the source process the polls of all partitions one after the other, so

@@ -85,7 +85,7 @@ def test_a_failed_start_shows_the_log(mariadb_runs_here: None, tmp_path: Path) -
     with socket.socket() as taken:
         taken.bind((HOST, mariadb.port))
         with pytest.raises(
-            RuntimeError, match=r"(?s)ended while starting.*mariadb.log ends with.*ddress already in use"
+            RuntimeError, match=r"(?is)ended while starting.*mariadb.log ends with.*address already in use"
         ):
             mariadb.start()
     assert not mariadb.running()
