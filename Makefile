@@ -43,8 +43,8 @@ servers-cdc: .venv/dev ## the customers of make servers into Kafka, FORM=flatten
 bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minutes
 	$(BIN)/python -m benchmarks
 
-docs: .venv/runtime ## write the settings table into the README
-	$(BIN)/python -m settings README.md
+docs: .venv/runtime ## write the settings table into docs/settings.md
+	$(BIN)/python -m settings docs/settings.md
 
 lock: .venv/dev ## resolve the dependencies anew into requirements/
 	$(BIN)/pip install --quiet uv==0.13.9
