@@ -1,4 +1,4 @@
-"""One key for all batches of a worker, for an output whose partitions are expensive."""
+"""One key for all batches of a worker, for an output of which each partition costs."""
 
 import threading
 from collections.abc import Iterable
@@ -11,24 +11,24 @@ from operators.each import Batches, X
 
 
 class Home(threading.local):
-    """The key for the batches of a worker, which is a thread."""
+    """The key that the batches of a worker, which is a thread, are given."""
 
     def __init__(self) -> None:
         self._group = len(KEY_GROUPS)
 
     def key(self, keys: Iterable[str]) -> str:
-        """The key of the first key group that the worker is known to have, after it has seen ``keys``."""
+        """The key of the first key group that the worker has, as far as is known, now that these have come."""
         self._group = min(self._group, *map(group_index, keys))
         return KEY_GROUPS[self._group]
 
 
 @operator
 def gather(step_id: str, up: Batches[X]) -> Batches[X]:
-    """Give batches the key of the first key group of their worker, so that they stay in their process.
+    """Give batches the key of the first key group that their worker has: its own, so that they stay in their process.
 
-    The records of a key keep their order within a run of the flow. A worker learns its groups from the batches: an
-    earlier group replaces the known one, once, or a few times if records are rare. In another run, or with another
-    number of workers, a key's records may get another key, so the output must accept any record at any key.
+    The records of a key keep their order within a run of the flow. Which groups a worker has shows as they come: a
+    group before those so far takes over, once, or a few times where records are rare. In another run, or with another
+    number of workers, a key's records may go elsewhere: what takes them must not depend on it.
 
     >>> from bytewax.dataflow import Dataflow
     >>> from bytewax.testing import TestingSink, TestingSource, run_main
