@@ -49,8 +49,8 @@ servers-cdc: .venv/dev ## the customers of make servers into Kafka, FORM=flatten
 bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minutes
 	$(BIN)/python -m benchmarks
 
-docs: .venv/runtime ## write the settings table into the README, and docs/metrics.md
-	$(BIN)/python -m settings README.md
+docs: .venv/runtime ## write docs/settings.md and docs/metrics.md
+	$(BIN)/python -m settings docs/settings.md
 	$(BIN)/python -m dataflows.metrics docs/metrics.md
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes

@@ -1,4 +1,4 @@
-"""How the main job's messages become records, in JSON and in Avro."""
+"""The decoders of the main job, for JSON and Avro."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +16,7 @@ from records.rating import Rating
 
 
 def of_ratings(form: Format, schemas: Schemas | None, *, keep_source: bool) -> Decoder[Rating]:
-    """Decode ratings; ``keep_source`` keeps their keys, values and headers: they may yet become dead letters."""
+    """The decoder of ratings; ``keep_source`` keeps keys, values and headers, in case they become dead letters."""
     if not keep_source:
         avro = Avro(rating.from_fields, rating.many_from_fields)
         return formats.decoder(Decoder(rating.decode, rating.decode_many), avro, form, schemas)
@@ -36,7 +36,7 @@ def of_ratings(form: Format, schemas: Schemas | None, *, keep_source: bool) -> D
 def of_customers(
     form: Format, schemas: Schemas | None, unavailable: frozenset[str] = UNAVAILABLE
 ) -> Decoder[CustomerChange]:
-    """Decode changes of customers; ``unavailable`` stands in place of values that the database did not send."""
+    """The decoder of customer changes; ``unavailable``: placeholders of values that the database did not send."""
     avro = Avro(
         partial(customer.from_fields, unavailable=unavailable),
         partial(customer.many_from_fields, unavailable=unavailable),

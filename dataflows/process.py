@@ -1,4 +1,4 @@
-"""What a dataflow sets up for its process before it runs: the log, a clean stop, memory."""
+"""The set-up of a dataflow's process: log, clean stop, memory."""
 
 import ctypes
 import gc
@@ -24,25 +24,25 @@ def stopping() -> bool:
 
 
 def set_up(log_level: str) -> None:
-    """Prepare the process. Call it from the main thread; calling it again changes nothing."""
+    """Prepare the process. Call it from the main thread; a second call changes nothing."""
     logging.basicConfig(level=log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if log_level != "DEBUG":
-        # What matters of these libraries' logs reaches us as errors, too.
+        # The important lines of these libraries also reach us as errors.
         for name in ("librdkafka", "elastic_transport"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         logging.getLogger("botocore").setLevel(logging.WARNING)
-    # Bytewax would die at SIGTERM and abort at SIGINT: sources that end let it take a last snapshot and exit with 0.
+    # Bytewax dies at SIGTERM and aborts at SIGINT. If its sources end, it takes a last snapshot and exits with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop.set())
     _keep_freed_memory()
-    # Records are not tracked by the garbage collector; what remains is batches and the program itself.
+    # The garbage collector does not track records, only batches and the program itself.
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
 
 
 class Launch(NamedTuple):
-    """How Bytewax was told to run the flow."""
+    """Bytewax's options of this run."""
 
     recovery_store: Path | None
     process: int = 0
@@ -54,7 +54,7 @@ class Launch(NamedTuple):
 
 
 def launch(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Launch:
-    """Read Bytewax's options and variables, as ``bytewax.run`` does; the options are those of this process."""
+    """Read Bytewax's options and variables as ``bytewax.run`` does, by default those of this process."""
     parser = ArgumentParser(add_help=False)
     parser.add_argument("-r", "--recovery-directory", type=Path, default=environ.get("BYTEWAX_RECOVERY_DIRECTORY"))
     parser.add_argument("-i", "--process-id", type=int, default=environ.get("BYTEWAX_PROCESS_ID"))

@@ -1,4 +1,4 @@
-"""Sends the originals of dead letters again, to the topics that they were read from: ``python -m dataflows.replay``."""
+"""Sends the originals of dead letters to their input topics again: ``python -m dataflows.replay``."""
 
 import argparse
 import logging
@@ -36,10 +36,10 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def since(text: str, now: datetime) -> int:
-    """Epoch milliseconds of a time: epoch milliseconds, how long ago (``2h``, ``30m``, ``1d``), or ISO (UTC).
+    """Epoch milliseconds of a time: epoch milliseconds, an age (``2h``, ``30m``, ``1d``), or ISO 8601 (UTC).
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: the text is none of these.
     """
     if text.isdecimal():
         return int(text)
@@ -53,15 +53,15 @@ def since(text: str, now: datetime) -> int:
 
 
 class Filters(NamedTuple):
-    """Which dead letters are wanted: all, or those of one step, one error, and from a time on."""
+    """The dead letters to replay: all, or those of one step, of one error, and from a time on."""
 
     step: str | None = None
     error: str | None = None
     since: int | None = None
-    """Epoch milliseconds; the timestamp of the dead letter, not that of its original, counts."""
+    """Epoch milliseconds, compared with the timestamp of the dead letter, not of its original."""
 
     def pass_over(self, letter: DeadLetter, timestamp: int) -> bool:
-        """Whether a letter, written at this time, is not wanted."""
+        """Whether the filters exclude a letter that was written at ``timestamp``."""
         return (
             self.step not in {None, letter.step}
             or self.error not in {None, letter.error}
@@ -71,7 +71,7 @@ class Filters(NamedTuple):
 
 @dataclass
 class Tally:
-    """What became of the dead letters of a run."""
+    """The dead letters of a run, by outcome."""
 
     replayed: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """By step, error and topic."""
@@ -83,7 +83,7 @@ class Tally:
         return f"{verb} {self.replayed.total()} skipped {_count(self.skipped)} cannot {_count(self.cannot)}"
 
     def table(self) -> str:
-        """What is replayed, by step, error and topic."""
+        """The replayed letters by step, error and topic."""
         rows = [("step", "error", "topic", "letters")]
         rows += [(*kind, str(count)) for kind, count in self.replayed.most_common()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -108,13 +108,13 @@ class Due(NamedTuple):
 
 
 class Sorting:
-    """Decides what becomes of each dead letter, and up to where all of a partition are dealt with.
+    """Decides the fate of each dead letter, and the offset of each partition below which nothing is left to send.
 
     Args:
-        filters: Which letters are wanted.
-        memory: What was sent.
+        filters: The letters to replay.
+        memory: The originals that were sent.
         inputs: The topics that originals may be sent to.
-        places: Where each partition begins.
+        places: The first offset of each partition.
     """
 
     def __init__(self, filters: Filters, memory: Memory, inputs: Collection[str], places: Mapping[int, int]) -> None:
@@ -125,7 +125,7 @@ class Sorting:
         self._passed_over: set[int] = set()
 
     def sort(self, messages: Iterable[Message]) -> list[Due]:
-        """What is to be sent of these dead letters, in the order of the originals."""
+        """The originals of these dead letters that must be sent, in the order of the originals."""
         due = []
         for message in messages:
             partition, offset = message.partition() or 0, message.offset() or 0
@@ -137,7 +137,7 @@ class Sorting:
         return sorted(due, key=lambda one: one.original[:3])
 
     def settle(self, due: Iterable[Due], refused: Mapping[Place, str]) -> None:
-        """These were sent, but for those that were ``refused``."""
+        """Count ``due`` as sent, except the originals in ``refused``."""
         for one in due:
             why = refused.get(one.original[:4])
             if why is None:
@@ -170,7 +170,7 @@ class Sorting:
         return due
 
     def _pass_over(self, partition: int, why: str) -> None:
-        """Leave one to a later run."""
+        """Leave a letter to a later run."""
         self.tally.skipped[why] += 1
         self._passed_over.add(partition)
 
@@ -180,7 +180,7 @@ class Sorting:
 
 
 def replay(settings: Settings, filters: Filters, *, dry_run: bool) -> Tally:
-    """Send what is wanted or, in a dry run, only see what would be.
+    """Send the originals; in a dry run only count them.
 
     Raises:
         ReplayError, StartupError: one line for a person.
@@ -236,12 +236,12 @@ def _replay(reader: Reader, sorting: Sorting, sender: Sender | None, customers: 
 
 
 def say(line: str) -> None:
-    """Tell a person something on the way."""
+    """Print a line for a person."""
     print(line, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Replay as the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m dataflows.replay", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )

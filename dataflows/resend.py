@@ -1,8 +1,8 @@
 """Messages sent again exactly once, by Kafka's transactions: the reader, the memory and the sender of a replay.
 
 Every transaction holds messages, a marker for each of them, and the reader's place in its consumer group. The markers
-are the memory: a message that has one is never sent again, whatever order and filters earlier runs had. The place only
-spares reading: below it there is nothing left to send.
+are the memory: a message with a marker is never sent again, whatever order and filters earlier runs had. The place only
+saves reading: nothing below it is left to send.
 """
 
 import logging
@@ -22,10 +22,10 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 60.0
-"""A request, or a read that brings nothing, fails after this time."""
+"""The time after which a request fails, or a read without messages."""
 
 TRANSACTION_SECONDS = 30.0
-"""A transaction that was left open by a kill holds its readers back for as long, or until the next run begins."""
+"""A transaction that a kill left open blocks readers this long, or until the next run begins."""
 
 _AT_ONCE = 500
 _AT_ONCE_BYTES = 8 << 20
@@ -47,7 +47,7 @@ _ATTEMPTS = 10
 
 
 class ReplayError(RuntimeError):
-    """It cannot go on; the message is one line for a person."""
+    """The replay cannot continue; the message is one line for a person."""
 
 
 Place = tuple[str, int, int, int]
@@ -59,16 +59,16 @@ class _Refused(Exception):
 
 
 class _Purged(Exception):
-    """A transaction lost its messages to the end of the one before, and was aborted."""
+    """A transaction lost its messages to the purge of the one before, and was aborted."""
 
 
 class Reader:
-    """Reads a topic from the places in a consumer group to the ends that it has now.
+    """Reads a topic from the offsets of a consumer group to its present ends.
 
     Args:
-        topic: It must exist.
+        topic: A topic that exists.
         config: librdkafka's properties, with ``group.id``.
-        whole: From its start, whatever the group's places are.
+        whole: Read from the start, whatever the group's offsets are.
     """
 
     def __init__(self, topic: str, config: Mapping[str, Any], *, whole: bool = False) -> None:
@@ -87,7 +87,7 @@ class Reader:
         self.starts = self._begin(whole=whole)
 
     def read(self, stopping: Callable[[], bool] = lambda: False) -> Iterator[list[Message]]:
-        """The messages, some hundreds at a time; those of a partition in order. Fewer once it is ``stopping``.
+        """The messages, some hundreds at a time, in order within a partition. It ends early if ``stopping``.
 
         Raises:
             ReplayError: nothing came for a minute.
@@ -125,18 +125,18 @@ class Reader:
             yield batch
 
     def places(self, following: Mapping[int, int]) -> list[TopicPartition]:
-        """Offsets to commit, by partition. They name the topic's id: they do not hold for a topic made anew."""
+        """Offsets to commit, by partition. They carry the topic's id, so they do not hold for a recreated topic."""
         return [
             TopicPartition(self.topic, partition, offset, self._id) for partition, offset in sorted(following.items())
         ]
 
     def close(self) -> None:
-        """Leave."""
+        """Leave the consumer group."""
         self.consumer.close()
 
     def _partitions(self) -> list[int]:
         topic = self.consumer.list_topics(self.topic, timeout=5).topics[self.topic]
-        if topic.error is not None:  # just made, it is not known everywhere
+        if topic.error is not None:  # a new topic is not known to every broker
             raise KafkaException(topic.error)
         return list(topic.partitions)
 
@@ -161,7 +161,7 @@ class Reader:
 
 
 class Memory:
-    """The markers of what was sent: a compacted topic, in memory while a replay runs, at some 150 bytes a marker."""
+    """The markers of sent originals: a compacted topic, in memory during a replay, at some 150 bytes a marker."""
 
     def __init__(self, topic: str, config: Mapping[str, Any]) -> None:
         self.topic, self._config = topic, config
@@ -192,16 +192,16 @@ class Memory:
             reader.close()
 
     def holds(self, original: Original) -> bool:
-        """Whether it was sent, or is about to be."""
+        """Whether the original was sent, or is about to be."""
         return _marker(original) in self._sent
 
     def keep(self, original: Original) -> None:
-        """It is about to be sent."""
+        """Note that the original is about to be sent."""
         self._sent.add(_marker(original))
 
 
 def _marker(original: Original) -> bytes:
-    # The timestamp tells records of a topic that was made anew from those that had their offsets before.
+    # The timestamp tells records of a recreated topic from earlier records with their offsets.
     return f"{original.topic}-{original.partition}-{original.offset}-{original.timestamp}".encode()
 
 
@@ -242,7 +242,7 @@ class Sender:
             transactions, and the places were not committed.
 
         Raises:
-            ReplayError: another replay took over, or the brokers do not take the transaction.
+            ReplayError: another replay took over, or the brokers refuse the transaction.
         """
         if not originals and not places:
             return {}
@@ -306,27 +306,27 @@ _TIMEOUTS = frozenset({"message.timeout.ms", "delivery.timeout.ms", "transaction
 
 
 def partitions_of(topics: Collection[str], config: Mapping[str, Any]) -> dict[str, int]:
-    """How many partitions those of the topics have that exist."""
+    """The number of partitions of each topic that exists."""
     found = _ask(lambda: AdminClient(dict(config)).list_topics(timeout=5)).topics
     return {name: len(found[name].partitions) for name in topics if name in found and found[name].error is None}
 
 
 def _topic_id(topic: str, config: Mapping[str, Any]) -> str:
-    """The topic's id; empty where the brokers do not tell."""
+    """The topic's id; empty if the brokers do not tell."""
     try:
         admin = AdminClient(dict(config))
         described = admin.describe_topics(TopicCollection([topic]), request_timeout=10)
         return str(described[topic].result(15).topic_id)
-    except Exception as error:  # of old brokers, or without the right to ask
+    except Exception as error:  # old brokers, or no right to ask
         log.debug("%s: its id is not known: %s", topic, error)
         return ""
 
 
 def _ask(request: Callable[[], T]) -> T:
-    """Ask again until there is an answer.
+    """Repeat a request until there is an answer.
 
     Raises:
-        ReplayError: there was none in time.
+        ReplayError: there was no answer in time.
     """
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
@@ -353,7 +353,7 @@ def _one_line() -> Iterator[None]:
 
 
 def _again(step: Callable[[], None]) -> None:
-    """A step of a transaction, again while that helps."""
+    """Run a step of a transaction, and retry it while the error is retriable."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         try:

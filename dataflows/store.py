@@ -1,4 +1,4 @@
-"""The recovery store before Bytewax opens it: whose it is, and what it holds."""
+"""The recovery store before Bytewax opens it: its lock and its keys."""
 
 import fcntl
 import json
@@ -17,21 +17,21 @@ from dataflows.wiring.errors import StartupError
 log = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 5.0
-"""A process that was killed may take a moment until it is gone."""
+"""A killed process may take a moment to end."""
 _REST_SECONDS = 0.1
 _READ_SECONDS = 5.0
 
 _files: dict[Path, int] = {}
-"""What this process has locked. The kernel releases the locks when the process ends, however it ends."""
+"""The files that this process has locked. The kernel releases the locks when the process ends, however it ends."""
 
 
 def claim(launch: Launch, patience: float = _PATIENCE_SECONDS) -> None:
-    """Keep the recovery store for this job until the process ends; calling it again changes nothing.
+    """Lock the recovery store for this job until the process ends; a second call changes nothing.
 
-    A second job on the store would go on from the same snapshots and write everything twice.
+    A second job on the store would resume from the same snapshots and write everything twice.
 
-    Each process of a job locks a file of its own, so those of one job may share the folder. Every job has a process 0,
-    and jobs of as many processes have all of them alike: what is left is to compare the numbers of processes.
+    Each process of a job locks a file of its own, so the processes of one job share the folder. Two jobs of equal size
+    collide in these files. Two jobs of different size differ in the number of processes, which each file holds.
 
     Raises:
         StartupError: another job has the store, and has not ended within ``patience`` seconds.
@@ -45,7 +45,7 @@ def claim(launch: Launch, patience: float = _PATIENCE_SECONDS) -> None:
     try:
         file = os.open(own, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        # Where the folder is missing or cannot be written to, Bytewax ends by itself.
+        # If the folder is missing or cannot be written to, Bytewax ends by itself.
         if folder.is_dir() and os.access(folder, os.W_OK):
             log.warning("recovery store %s cannot be locked against a second job: %s", folder, error.strerror)
         return
@@ -64,10 +64,10 @@ def claim(launch: Launch, patience: float = _PATIENCE_SECONDS) -> None:
 
 
 def keys(store: Path | None, step: str) -> list[str]:
-    """The keys that a step has state of. Do not call it once Bytewax has opened the store: that would break its locks.
+    """The keys of a step's states. Do not call it after Bytewax has opened the store: that would break its locks.
 
     Raises:
-        sqlite3.Error: it cannot be read.
+        sqlite3.Error: the store cannot be read.
     """
     found: set[str] = set()
     for part in sorted(store.glob("part-*.sqlite3")) if store else ():
@@ -79,7 +79,7 @@ def keys(store: Path | None, step: str) -> list[str]:
 
 
 def _holder(own: Path, processes: int) -> str | None:
-    """Lock our file; None if we have it and no process of another job has its own, else who it is."""
+    """Lock our file; None if no process of another job holds a lock, else the holder."""
     file = _files[own]
     if not _lock(file, fcntl.LOCK_EX):
         return _name(_read(file))
@@ -111,7 +111,7 @@ def _lock(file: int, kind: int) -> bool:
 def _read(file: int) -> dict[str, Any]:
     try:
         return dict(json.loads(os.pread(file, 1000, 0)))
-    except ValueError:  # its holder is about to write it
+    except ValueError:  # its holder has not written it yet
         return {}
 
 

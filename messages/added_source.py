@@ -1,7 +1,7 @@
-"""Fields of ``source`` that stand in a flattened row: those of ``add.fields`` of ``ExtractNewRecordState``.
+"""Fields of ``source`` in a flattened row, added by ``add.fields`` of ``ExtractNewRecordState``.
 
-They are named with ``source`` or without it (``__source_lsn``, ``__lsn``), and their prefix may be left out. Not so
-``ts_ms``: without ``source`` it is the connector's clock.
+Their names have ``source`` or not (``__source_lsn``, ``__lsn``), and may lack the prefix. ``ts_ms`` needs ``source``:
+without it, ``ts_ms`` is the connector's clock.
 """
 
 from collections.abc import Callable
@@ -31,18 +31,18 @@ class _Named:
 
 
 class AddedSource:
-    """The position that a row tells whose fields are named in one of the ways above."""
+    """Reads the position from a row whose fields have one of these names."""
 
     def __init__(self, with_source: str, without: str) -> None:
         self._with, self._without = _Named(with_source), _Named(without)
         self.names = [with_source + name for name in _NAMES] + [without + name for name in _NAMES if name != "ts_ms"]
 
     def position(self, raw: bytes | dict[str, Any], *, wrapped: bool) -> bytes | None:
-        """The position, in the form of ``messages/log_position.py``; None where none is told.
+        """The position, in the form of ``messages/log_position.py``; None if the row has none.
 
         Args:
-            raw: The row: its JSON, or its fields by their names in lower case.
-            wrapped: Its JSON has it as ``payload``.
+            raw: The row as JSON, or its fields by their names in lower case.
+            wrapped: Whether the row is the ``payload`` of the JSON.
         """
         source = self._with.read(raw, wrapped=wrapped)
         position = log_position(source)

@@ -1,12 +1,12 @@
-"""Avro bytes to plain values, by the schema that they were written with.
+"""Avro bytes to plain values, with the schema that they were written with.
 
-One at a time by fastavro, which reads everything; many at once by pyruhvro, which makes Arrow of them without
-Python: up to the finished record a rating takes 0.6 of the time that fastavro alone takes, a change in Debezium's
-envelope 0.3 (``python -m benchmarks avro``). It does not read recursive types, bytes and fixed; where a schema has
-these (decimals are bytes), or one message is broken, fastavro reads them all.
+fastavro reads everything, one value at a time. pyruhvro reads many values at once, through Arrow and without Python.
+Up to the finished record, a rating takes 0.6 of fastavro's time, and a change in Debezium's envelope 0.3
+(``python -m benchmarks avro``). pyruhvro does not read recursive types, bytes and fixed. If a schema has these
+(decimals are bytes), or one message is broken, fastavro reads all messages.
 
-Neither is given a logical type: a value that its logical type cannot hold must not stop a record in which nobody reads
-that field. The wanted fields are converted in ``messages/logical.py``.
+Neither gets a logical type: a value that its logical type cannot hold must not stop a record if nobody reads that
+field. ``messages/logical.py`` converts the wanted fields.
 """
 
 import json
@@ -28,19 +28,20 @@ _MILLISECONDS = frozenset({"timestamp-millis", "local-timestamp-millis"})
 
 
 class AvroReader:
-    """Reads what was written with one schema.
+    """Reads values that were written with one schema.
 
-    Records become dictionaries with names in lower case (ksqlDB writes capitals); of wanted fields dates and timestamps
-    become epoch milliseconds, whole decimals integers. What other fields hold is unspecified.
+    Records become dictionaries with names in lower case (ksqlDB writes capitals). In wanted fields, dates and
+    timestamps become epoch milliseconds, and whole decimals become integers. The content of other fields is
+    unspecified.
 
     Args:
-        name: Of the schema, for messages.
-        schema: Its text.
-        references: Texts of the schemas that it refers to, each after those that it refers to itself.
-        wanted: Names, in lower case, of the fields that are read, at any depth.
+        name: The name of the schema in error messages.
+        schema: The text of the schema.
+        references: The texts of the referenced schemas, each after its own references.
+        wanted: The names of the fields that are read, in lower case, at any depth.
 
     Raises:
-        UnsupportedFormat: the text is no Avro schema.
+        UnsupportedFormat: the text is not an Avro schema.
     """
 
     def __init__(self, name: str, schema: str, references: Sequence[str], wanted: frozenset[str]) -> None:
@@ -58,7 +59,7 @@ class AvroReader:
         except _NO_SCHEMA as error:
             raise UnsupportedFormat(f"schema {name} is not an Avro schema: {error}") from None
         self._twins = conversions.twins
-        # pyruhvro makes a table, so of nothing but records.
+        # pyruhvro makes a table, which needs records.
         is_record = isinstance(arrow, dict) and arrow["type"] == "record"
         self._arrow = json.dumps(arrow) if is_record else None
 
@@ -79,14 +80,14 @@ class AvroReader:
             raise MalformedAvro(f"the bytes are not of schema {self.name}: {reason}") from None
 
     def read_all(self, payloads: list[bytes]) -> list[Any] | None:
-        """Read many records at once, only their wanted fields; None where that cannot be done."""
+        """Read the wanted fields of many records at once; None if that is not possible."""
         if self._arrow is None:
             return None
         try:
             batch = pyruhvro.deserialize_array(payloads, self._arrow)
             rows: list[Any] = _only_wanted(batch.to_struct_array(), self._wanted).to_pylist()
         except BaseException as error:
-            # A panic of Rust is no Exception; its class cannot be imported.
+            # A Rust panic is not an Exception; its class cannot be imported.
             if isinstance(error, Exception) or type(error).__name__ == "PanicException":
                 return None
             raise
@@ -94,7 +95,7 @@ class AvroReader:
 
 
 def _only_wanted(array: pa.Array, wanted: frozenset[str]) -> pa.Array:
-    """The array with the wanted fields alone, their names in lower case."""
+    """The array with only the wanted fields, their names in lower case."""
     if not isinstance(array, pa.StructArray):
         return array
     kept = {index: field.name.lower() for index, field in enumerate(array.type) if field.name.lower() in wanted}
@@ -108,7 +109,7 @@ class _NotForArrowError(Exception):
 
 
 def _for_arrow(schema: Any, wanted: frozenset[str]) -> Any:
-    """The schema without logical types; None where pyruhvro cannot read it, or not as ``AvroReader.read`` does."""
+    """The schema without logical types; None if pyruhvro cannot read it, or reads it unlike ``AvroReader.read``."""
     try:
         return _without_logical_types(schema, wanted, is_wanted=True)
     except _NotForArrowError:

@@ -1,4 +1,4 @@
-"""The schemas of the messages that are read: each fetched once, in the background, for as long as it takes."""
+"""The schemas of input messages: each is fetched once, in the background, with retries until there is an answer."""
 
 import logging
 import queue
@@ -29,16 +29,16 @@ _retries = Counter(
 )
 
 PATIENCE_SECONDS = 1.0
-"""So long is waited for a schema that was never seen before: an answer takes some milliseconds. After that its messages
-are set aside until it is there."""
+"""How long to block on the first fetch of a schema; an answer takes some milliseconds. After that, messages that need
+it are parked until it arrives."""
 _FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 0.2, 5.0
 _MAX_UNUSABLE = 10_000
-"""So many answers of no are kept: bytes that are no Avro at all may begin with any id."""
+"""The most refused ids that are kept: bytes that are not Avro may begin with any id."""
 
 
 @dataclass(frozen=True)
 class JsonText:
-    """Stands for the reader of a JSON Schema: what was written with one is JSON."""
+    """Stands for the reader of a JSON Schema: its messages are JSON."""
 
     name: str
 
@@ -50,7 +50,7 @@ class Schemas:
     """Readers by the id of their schema; safe between threads."""
 
     def __init__(self, registry: Registry, wanted: frozenset[str]) -> None:
-        """Take schemas from ``registry``; ``wanted`` as of ``AvroReader``."""
+        """Fetch schemas from ``registry``; ``wanted`` is that of ``AvroReader``."""
         self._registry = registry
         self._wanted = wanted
         self._known: dict[SchemaId, Reader | DecodeError] = {}
@@ -66,7 +66,7 @@ class Schemas:
         """The reader of a schema.
 
         Raises:
-            DecodeError: there is no such schema, or it cannot be read.
+            DecodeError: the schema does not exist, or cannot be used.
             SchemaNotThereError: it is being fetched.
         """
         known = self._known.get(schema) or self._fetch(schema)
@@ -77,15 +77,15 @@ class Schemas:
         return known
 
     def unready_values(self, messages: Sequence[Message]) -> Collection[int]:
-        """The indices of the messages whose values' schemas are still being fetched."""
+        """The indices of messages with a value whose schema is still being fetched."""
         return self._unready(messages, keys=False)
 
     def unready(self, messages: Sequence[Message]) -> Collection[int]:
-        """The indices of the messages of whose values' or keys' schemas one is still being fetched."""
+        """The indices of messages with a value or key whose schema is still being fetched."""
         return self._unready(messages, keys=True)
 
     def _unready(self, messages: Sequence[Message], *, keys: bool) -> Collection[int]:
-        # Nearly always all of them begin alike, and carry no headers: then this is all.
+        # Nearly always all messages begin alike and have no headers; then this is the whole work.
         begins = {value[:FRAME_BYTES] for message in messages if (value := message.value())}
         if keys:
             begins |= {key[:FRAME_BYTES] for message in messages if (key := message.key())}
@@ -99,7 +99,7 @@ class Schemas:
         return bool(waiting)
 
     def _fetch(self, schema: SchemaId) -> Reader | DecodeError | None:
-        """Have a schema fetched; what became of it, if that is known soon."""
+        """Have a schema fetched; the result, if it arrives in PATIENCE_SECONDS."""
         with self._lock:
             if schema in self._known:
                 return self._known[schema]
@@ -130,7 +130,7 @@ class Schemas:
             _fetched.labels("unusable" if isinstance(found, DecodeError) else "fetched").inc()
 
     def _insist(self, schema: SchemaId) -> Reader | DecodeError:
-        """Ask for a schema until there is an answer."""
+        """Request a schema until there is an answer."""
         pause = _FIRST_RETRY_SECONDS
         while True:
             try:
@@ -165,7 +165,7 @@ class Schemas:
 
 
 class SchemaNotThereError(Exception):
-    """A schema is still being fetched; its messages should have been set aside."""
+    """A schema is still being fetched; its messages should have been parked."""
 
     def __init__(self, schema: SchemaId) -> None:
         super().__init__(f"schema {schema} is still being fetched")

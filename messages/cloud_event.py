@@ -1,4 +1,4 @@
-"""CloudEvents in structured mode: a record, and what is told of it in attributes beside.
+"""CloudEvents in structured mode: a record, with attributes that describe it.
 
 In binary mode the attributes are headers, and the value is the record itself.
 """
@@ -9,7 +9,7 @@ from messages.errors import UnsupportedFormat
 
 _DEBEZIUM = "iodebezium"
 _OF_SOURCE = "ts_ms", "server_id", "file", "pos", "row", "lsn", "commit_lsn", "change_lsn", "scn", "db"
-"""Fields of Debezium's ``source`` that attributes are read for; their names have no underscore there."""
+"""Fields of Debezium's ``source`` that are read from attributes, whose names lack the underscores."""
 
 
 def is_cloud_event(document: dict[str, Any]) -> bool:
@@ -18,7 +18,7 @@ def is_cloud_event(document: dict[str, Any]) -> bool:
 
 
 def record(event: dict[str, Any]) -> Any:
-    """The record in a CloudEvent, with the operation and the source that Debezium's attributes tell of it.
+    """The record in a CloudEvent, with the operation and the source from Debezium's attributes.
 
     Raises:
         UnsupportedFormat: the record is not JSON.
@@ -40,5 +40,5 @@ def record(event: dict[str, Any]) -> Any:
 
 
 def _number(attribute: Any) -> Any:
-    """An attribute's number: they are all text."""
+    """The number in an attribute: all attributes are text."""
     return int(attribute) if isinstance(attribute, str) and attribute.isdecimal() and len(attribute) < 20 else attribute

@@ -1,4 +1,4 @@
-"""A record that could not go its way, with all that is needed to read, mend and send it again."""
+"""A record that could not be processed, with everything needed to read it, correct the cause and send it again."""
 
 from base64 import b64decode, b64encode
 from typing import Literal, NamedTuple
@@ -10,11 +10,11 @@ from messages.message import Message
 KEPT_BYTES = 512 * 1024
 KEPT_KEY_BYTES = 64 * 1024
 KEPT_HEADERS_BYTES = 16 * 1024
-"""A letter keeps at most this much of a value and the output beside it, of a key, and of headers: in base64 they fit
-below librdkafka's and Kafka's default limits on a message (1,000,000 bytes and 1 MiB)."""
+"""The most that a letter keeps of value and output together, of a key, and of headers. In base64 they stay below the
+default limits of librdkafka and Kafka on a message (1,000,000 bytes and 1 MiB)."""
 
 _HEADER_BYTES = 16
-"""Counted for a header beside its name and value."""
+"""Counted for each header, in addition to name and value."""
 
 _MESSAGE_CHARACTERS = 500
 
@@ -22,13 +22,13 @@ Headers = list[tuple[str, bytes | None]]
 
 
 class DeadLetter(msgspec.Struct, gc=False, omit_defaults=True):
-    """Where a record was read, what it held (base64), which step gave it up, and why."""
+    """The place of a record, its content (base64), the step that failed, and the reason."""
 
     topic: str
     partition: int
     offset: int
     timestamp: int
-    """The Kafka record's timestamp, epoch milliseconds; -1 where it has none."""
+    """The Kafka record's timestamp, epoch milliseconds; -1: none."""
     key: str | None
     value: str | None
     step: str
@@ -37,15 +37,15 @@ class DeadLetter(msgspec.Struct, gc=False, omit_defaults=True):
     message: str
     """The failure in a sentence for a person."""
     output: str | msgspec.UnsetType | None = msgspec.UNSET
-    """The bytes that a destination refused (base64), where one did. Letters of earlier versions lack the field: they
-    hold the output as their value."""
+    """The bytes that a destination refused (base64); None if there are none. Letters of earlier versions lack the
+    field, and hold the output as their value."""
     destination: str | msgspec.UnsetType | None = msgspec.UNSET
     """The topic, index or bucket that refused the output."""
     headers: list[tuple[str, str | None]] | None = None
-    """The record's headers (base64), where it has any."""
+    """The record's headers (base64); None if it has none."""
     original: Literal["whole", "cut", "gone"] = "whole"
-    """Whether key, value and headers are those of the record, are too large to be kept whole, or were gone from the
-    topic when the letter was written."""
+    """Whether the letter has the whole record, a part of a record that is too large, or nothing, because the record was
+    gone from its topic."""
 
 
 def dead_letter(
@@ -66,22 +66,23 @@ def dead_letter(
 ) -> DeadLetter:
     """Make the dead letter of a record.
 
-    Of a very long key, value, output or of many headers it keeps the beginning, and the message says so.
+    It keeps the beginning of a very long key, value or output, and no headers if they are too large; the message says
+    so.
 
     Args:
-        topic: Where the record was read, as ``partition`` and ``offset``.
-        partition: Its number.
-        offset: In it.
-        timestamp: The record's, epoch milliseconds.
+        topic: The topic that the record was read from.
+        partition: The record's partition.
+        offset: The record's offset.
+        timestamp: The record's timestamp, epoch milliseconds.
         key: As it was read.
         value: As it was read.
         headers: As they were read.
-        step: The step that gave the record up.
+        step: The step that failed.
         error: The kind of failure.
         message: The failure in a sentence.
-        output: What was made of the record, and was refused.
-        destination: Who refused it.
-        gone: Whether the record is no longer on its topic; then there is neither key, value nor headers.
+        output: The bytes made from the record that were refused.
+        destination: The topic, index or bucket that refused them.
+        gone: Whether the record is no longer on its topic; then key, value and headers are None.
     """
     remarks = []
     if gone:
@@ -129,10 +130,10 @@ def of_message(topic: str, message: Message, *, step: str, error: str, reason: s
 
 
 class Refused(NamedTuple):
-    """Something made of a record that a step or a destination could not take."""
+    """A record, or an output made from it, that a step or a destination refused."""
 
     partition: int
-    """Where the record was read, as ``offset`` and ``timestamp`` (epoch milliseconds)."""
+    """With ``offset`` and ``timestamp`` (epoch milliseconds), the origin of the record."""
     offset: int
     timestamp: int
     step: str
@@ -143,7 +144,7 @@ class Refused(NamedTuple):
 
 
 def of_refused(topic: str, refused: Refused, original: Message | None) -> DeadLetter:
-    """The dead letter of a record of ``topic`` of which something was refused; ``original`` is None if it is gone."""
+    """The dead letter of a refused record of ``topic``; ``original`` is None if the record is gone."""
     return dead_letter(
         topic,
         refused.partition,
@@ -167,7 +168,7 @@ _encode = msgspec.json.Encoder().encode
 def to_message(letter: DeadLetter) -> tuple[str, bytes, list[tuple[str, bytes]]]:
     """The Kafka message of a dead letter: key (topic, partition and offset of the record), value (JSON) and headers.
 
-    The headers are those of Kafka Connect's dead letter queues, as far as they have a meaning here.
+    The headers are those of Kafka Connect's dead letter queues that apply here.
     """
     return f"{letter.topic}-{letter.partition}-{letter.offset}", _encode(letter), _headers(letter)
 
@@ -185,7 +186,7 @@ def _headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
 
 
 class NotKept(ValueError):
-    """A dead letter does not hold the record as it was; the message says why, in a few words."""
+    """A dead letter does not hold the whole record; the message says why, in a few words."""
 
 
 class Original(NamedTuple):
@@ -207,7 +208,7 @@ def from_message(value: bytes | None) -> DeadLetter:
     """Read what ``to_message`` wrote.
 
     Raises:
-        NotKept: it is no dead letter.
+        NotKept: it is not a dead letter.
     """
     try:
         return _decode(value or b"")
@@ -219,7 +220,7 @@ def original(letter: DeadLetter) -> Original:
     """The record that a dead letter is about.
 
     Raises:
-        NotKept: the letter has only a part of it, or nothing.
+        NotKept: the letter has only a part of the record, or nothing.
     """
     if letter.original == "gone":
         raise NotKept("was gone from its topic")
@@ -234,7 +235,7 @@ def original(letter: DeadLetter) -> Original:
 
 
 _STEPS_THAT_KEPT_THE_INPUT = "decode_", "join"
-"""In letters of earlier versions."""
+"""Steps whose letters of earlier versions hold the input."""
 
 
 def _bytes(text: str | None) -> bytes | None:
@@ -245,7 +246,7 @@ def _bytes(text: str | None) -> bytes | None:
 
 
 def _cut(content: bytes | None, kept: int, whose: str, remarks: list[str]) -> bytes | None:
-    """The beginning of what is too long, and a remark that it is."""
+    """The content, or its beginning and a remark if it is too long."""
     if content is None or len(content) <= kept:
         return content
     remarks.append(f"of {whose} {len(content):,} bytes the first {kept:,} are kept here")
@@ -269,11 +270,11 @@ _decode_identity = msgspec.json.Decoder(_Identity).decode
 
 
 def identify(value: bytes) -> tuple[str, int, int, int, str, str | None]:
-    """What makes a dead letter this one: where its record was read, which step gave it up, and on the way to where."""
+    """The identity of a dead letter: the origin of its record, the step that failed, and the destination."""
     it = _decode_identity(value)
     return it.topic, it.partition, it.offset, it.timestamp, it.step, it.destination
 
 
 def _text(text: str) -> str:
-    """The text as UTF-8 can hold it: without halves of a pair."""
+    """The text without lone surrogates, which UTF-8 cannot encode."""
     return text.encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""How the messages of a topic become records, one at a time or a poll at once."""
+"""Messages to records, one at a time or a poll at once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Alone(Enum):
-    """Stands for a record that has to be decoded alone."""
+    """Stands for a message that must be decoded by itself."""
 
     ALONE = 0
 
@@ -25,10 +25,10 @@ def _none(_messages: Sequence[Message]) -> None:
 
 @dataclass(frozen=True)
 class Decoder(Generic[T]):
-    """Makes records of type T of messages."""
+    """Decodes messages into records of type T."""
 
     one: Callable[[Message], T | None]
-    """A message's record; None for a message that is passed over. Raises DecodeError for one that is neither."""
+    """The record of a message; None if the message is ignored. Raises DecodeError for any other message."""
     many: Callable[[Sequence[Message]], Sequence[T | Literal[Alone.ALONE] | None] | None] = _none
-    """The records of all messages, where that is faster than one by one; None where it is not. In place of what it
-    cannot decode is ALONE."""
+    """The records of all messages, with ALONE in place of each that it cannot decode. None: decode all by ``one``,
+    which is as fast."""

@@ -1,4 +1,4 @@
-"""Why a record could not be decoded; each class is the ``error`` of a dead letter."""
+"""Reasons for which a record cannot be decoded; the class name is the ``error`` of its dead letter."""
 
 import re
 
@@ -6,11 +6,11 @@ import msgspec
 
 
 class DecodeError(ValueError):
-    """A record is not what its topic should carry; the message is for a person."""
+    """A record does not belong on its topic; the message is a sentence for a person."""
 
 
 class EmptyValue(DecodeError):
-    """There are no bytes where a record should be."""
+    """The value has no bytes."""
 
 
 class TooLarge(DecodeError):
@@ -34,7 +34,7 @@ class UnknownSchema(DecodeError):
 
 
 class MalformedAvro(DecodeError):
-    """The bytes are not of the schema that the record names."""
+    """The bytes do not fit the schema that the record names."""
 
 
 class InvalidRecord(DecodeError):
@@ -58,13 +58,13 @@ _WORDS = {
 
 def _words(types: str) -> str:
     names = [name.strip() for name in types.split("|")]
-    if "int" in names and "float" in names:  # only the whole ones of the latter are taken
+    if "int" in names and "float" in names:  # only whole floats are accepted
         names.remove("float")
     return " or ".join(_WORDS.get(name, name) for name in names)
 
 
 def explain(error: msgspec.ValidationError) -> str:
-    """Put msgspec's account of a mismatch into a sentence about the record's fields."""
+    """A sentence about the record's fields from msgspec's message."""
     text = str(error)
     if missing := _MISSING.match(text):
         return f"field {missing['name']} is missing"

@@ -1,4 +1,4 @@
-"""JSON or Avro: a topic's messages by what they are, or by what they are said to be."""
+"""JSON or Avro: by the bytes of each message, or by the declared format of the topic."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -21,30 +21,31 @@ T = TypeVar("T")
 Format = Literal["auto", "json", "avro"]
 
 _AT_ONCE = 512
-"""So many messages are read at once: one that is broken makes the others of its lot slow."""
+"""Messages that are read at once. A broken message makes all of them slow."""
 
 
 @dataclass(frozen=True)
 class Avro(Generic[T]):
-    """How a record is made of what Avro's bytes held."""
+    """Makes records from decoded Avro fields."""
 
     one: Callable[[Message, Any], T | None]
-    """Of a message and its value's fields. Raises DecodeError or msgspec.ValidationError."""
+    """The record of a message and the fields of its value. Raises DecodeError or msgspec.ValidationError."""
     many: Callable[[Sequence[Message], list[Any]], Sequence[T | None]]
-    """Of many. Raises for any that is not as it should be; then they are made one by one."""
+    """The records of many messages. Raises if any is invalid; then ``one`` is called for each."""
 
 
 def decoder(
     json: Decoder[T], avro: Avro[T], form: Format, schemas: Schemas | None, *, keyed: bool = False
 ) -> Decoder[T]:
-    """Decode a topic's messages.
+    """The decoder of a topic's messages.
 
     Args:
         json: Decodes messages whose values are JSON.
-        avro: Makes records of Avro's fields.
-        form: ``auto`` tells each message's format by its own bytes; the others make any other a dead letter.
-        schemas: None where there is no schema registry: then all is JSON.
-        keyed: Whether keys are read, too: those in Avro are given to ``json.one`` and ``avro`` as JSON.
+        avro: Makes records from decoded Avro fields.
+        form: ``auto`` tells the format by the bytes of each message. With any other form, messages of another format
+            are refused.
+        schemas: None without a schema registry: then every message is JSON.
+        keyed: Whether keys are decoded, too. ``json.one`` and ``avro`` get Avro keys as JSON.
     """
     if schemas is None or form == "json":
         return json
@@ -132,9 +133,9 @@ class _Reading(Generic[T]):
 
 
 class _Changed:
-    """A message, of which a part is given otherwise."""
+    """A message with one part replaced."""
 
-    # There is one for each message, and of most nothing is asked: so what it passes on is not bound beforehand.
+    # Made for each message, and mostly not asked for anything: so methods are not bound beforehand.
     __slots__ = ("_message",)
 
     def __init__(self, message: Message) -> None:
@@ -160,7 +161,7 @@ class _Changed:
 
 
 class _WithValue(_Changed):
-    """A message of another value."""
+    """A message with another value."""
 
     __slots__ = ("_value",)
 
@@ -173,7 +174,7 @@ class _WithValue(_Changed):
 
 
 class _WithJsonKey(_Changed):
-    """A message whose key, where that is Avro, is given as JSON."""
+    """A message that gives an Avro key as JSON."""
 
     __slots__ = ("_schemas",)
 

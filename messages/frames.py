@@ -1,4 +1,4 @@
-"""Values that are not JSON text: what they are, by their first bytes and their headers, and which setting mends it."""
+"""Names the encoding of values that are not JSON, by first bytes and headers, and the setting that corrects it."""
 
 import re
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ Headers = Iterable[tuple[str, object]] | None
 
 
 def recognised(value: bytes, headers: Headers = None) -> str | None:
-    """A sentence on bytes that are no JSON; None where they are like nothing that is known."""
+    """A sentence about bytes that are not JSON; None if the encoding is unknown."""
     if reason := apicurio(value, headers):
         return reason
     if any(name == "__value_schema_id" for name, _ in headers or ()):
@@ -61,7 +61,7 @@ def recognised(value: bytes, headers: Headers = None) -> str | None:
 
 
 def apicurio(value: bytes, headers: Headers) -> str | None:
-    """A sentence on a form of Apicurio's serializers that is not read; None for any other bytes."""
+    """A sentence about a form of Apicurio's serializers that is not supported; None for any other bytes."""
     for name, _ in headers or ():
         if name.startswith("apicurio.value."):
             return (
@@ -77,7 +77,7 @@ def apicurio(value: bytes, headers: Headers) -> str | None:
 
 
 def unframed(value: bytes) -> bytes | None:
-    """The rest of a value that begins with a schema's id, as JSON Schema's serializers write; None for another."""
+    """The bytes after the schema id that JSON Schema's serializers write; None for any other value."""
     is_framed = len(value) > _SCHEMA_FRAME_BYTES and value[0] == _SCHEMA_FRAME
     return value[_SCHEMA_FRAME_BYTES:] if is_framed else None
 

@@ -1,9 +1,9 @@
-"""The JSON that a Kafka value may hold, whatever wrapped it on its way.
+"""JSON in a Kafka value, without its wrappers.
 
 Kafka Connect's JSON converter wraps a record as ``{"schema": ..., "payload": ...}``, Avro's JSON encoding wraps
 every value of a union as ``{"int": 3}``, a CloudEvent has the record as ``data``, JSON Schema's serializers put a
-schema's id in front, and names come in any case. The typed decoders of this package read the plain form at once; what
-they refuse comes here to be made plain.
+schema's id before it, and names come in any case. The typed decoders of this package read the plain form. This module
+turns a value that they refuse into the plain form.
 """
 
 from typing import Any
@@ -27,14 +27,14 @@ from messages.names import Names
 
 MAX_BYTES = 1_000_000
 """The longest value that is decoded, in bytes. Kafka's own default limit on a message is 1 MiB; a longer value
-would be refused by the output topics, so it is turned away here, where the reason can be told."""
+would be refused by the output topics. It is refused here, where the reason can be given."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _AVRO_PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 
 def check(value: bytes) -> None:
-    """Refuse a value that a typed decoder may have read, although it is too large, or not UTF-8 in unread fields.
+    """Refuse a value that is too large, or not UTF-8. A typed decoder accepts both, since it skips unread fields.
 
     Raises:
         TooLarge, NotUtf8
@@ -64,7 +64,7 @@ def unwrap(message: Message, names: Names) -> dict[str, Any] | None:
         The record's fields; None for JSON null and for a null payload.
 
     Raises:
-        DecodeError: the value is no JSON object, too deep an object, or one that has one of ``names`` twice.
+        DecodeError: the value is not a JSON object, is nested too deeply, or has one of ``names`` twice.
     """
     value = message.value()
     if not value:
@@ -73,7 +73,7 @@ def unwrap(message: Message, names: Names) -> dict[str, Any] | None:
 
 
 def plain(document: Any, names: Names) -> dict[str, Any] | None:
-    """As ``unwrap``, of JSON that has been parsed.
+    """As ``unwrap``, for parsed JSON.
 
     Raises:
         DecodeError
@@ -92,14 +92,14 @@ def plain(document: Any, names: Names) -> dict[str, Any] | None:
 
 
 def malformed(value: bytes, error: Exception) -> DecodeError:
-    """The decode error that stands for what a typed decoder raised."""
+    """The decode error for an exception of a typed decoder."""
     if isinstance(error, msgspec.ValidationError):
         return InvalidRecord(explain(error))
     if isinstance(error, RecursionError):
         return InvalidRecord("the value is nested too deeply")
     try:
         orjson.loads(value)
-    except orjson.JSONDecodeError as better:  # it tells line and column, and does not take every fault for an end
+    except orjson.JSONDecodeError as better:  # it has line and column, and names the fault
         return NotJson(f"the value is not JSON: {better}")
     return NotJson(f"the value is not JSON: {error}")
 
@@ -131,7 +131,7 @@ def _parse(value: bytes, message: Message) -> Any:
 
 
 def _payload(document: Any) -> Any:
-    """What Kafka Connect's JSON converter wrapped."""
+    """The payload that Kafka Connect's JSON converter wrapped; any other document as it is."""
     if isinstance(document, dict) and 0 < len(document) <= 2:
         lowered = {name.lower(): field for name, field in document.items()}
         if "payload" in lowered and lowered.keys() <= {"schema", "payload"}:
@@ -140,12 +140,12 @@ def _payload(document: Any) -> Any:
 
 
 def _fields(row: dict[str, Any], names: Names) -> dict[str, Any]:
-    """A row's fields by their names in lower case; what is in those that are not read stays as it is."""
+    """A row's fields by their names in lower case; unread fields keep their content."""
     return names.lowered({name: _plain(field, names) if name in names else field for name, field in row.items()})
 
 
 def _plain(field: Any, names: Names) -> Any:
-    """Take an Avro union's wrapping off, and bring nested rows' names to lower case."""
+    """Unwrap an Avro union, and lower the names of nested rows."""
     if not isinstance(field, dict):
         return field
     if len(field) == 1:

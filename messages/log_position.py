@@ -1,6 +1,6 @@
-"""Where a change stands in its database's log, as the ``source`` of Debezium's messages tells it.
+"""The position of a change in its database's log, from the ``source`` of Debezium's messages.
 
-A position is 36 bytes, because a million customers keep one each, and because it travels between processes:
+A position has 36 bytes, because each of a million customers keeps one, and processes send it to each other:
 
     clock   8 bytes  ``ts_ms``, when the database made the change, ms since 1970; of MySQL and MariaDB whole seconds
     log     4 bytes  a hash of what names the log: the kind, and the files' name or the database
@@ -28,7 +28,7 @@ _LSN_BYTES = 10
 
 
 class Source(msgspec.Struct, gc=False):
-    """What is read of a ``source``; of other types than Debezium's, a field counts as not told."""
+    """The fields of a ``source`` that are read; a field of an unexpected type counts as missing."""
 
     ts_ms: Any = None
     server_id: Any = None
@@ -44,9 +44,9 @@ class Source(msgspec.Struct, gc=False):
 
 
 def log_position(source: Source) -> bytes | None:
-    """The position that a ``source`` tells; None without a place and a clock.
+    """The position in a ``source``; None without a place and a clock.
 
-    A place alone cannot be told from that of a log that counts anew, nor can the clock alone: it may be set back.
+    Neither suffices alone: a new log counts from the start again, and a clock may be set back.
     """
     clock = source.ts_ms
     if type(clock) is not int or clock <= 0:
@@ -64,13 +64,13 @@ def log_position(source: Source) -> bytes | None:
             return _pack(clock, _log("scn", source.db), 0, int(source.scn), 0, 0)
         if type(source.ord) is int:
             return _pack(clock, _log("ord", source.db), 0, clock // 1000, source.ord, 0)
-    except (error, ValueError, OverflowError):  # negative, beyond its bytes, or no number
+    except (error, ValueError, OverflowError):  # negative, too large for its bytes, or not a number
         return None
     return None
 
 
 def is_same_log(one: bytes, other: bytes) -> bool:
-    """Whether two positions are of one server's log, so that their places can be compared."""
+    """Whether two positions are in one server's log, so that their places can be compared."""
     if one[LOG] != other[LOG]:
         return False
     return one[SERVER] == other[SERVER] or not any(one[SERVER]) or not any(other[SERVER])
@@ -81,7 +81,7 @@ def _int(value: object) -> int:
 
 
 def _lsn(text: object) -> bytes:
-    """The bytes of an LSN such as ``00000027:00000ac0:0002``; zeros where there is none."""
+    """The bytes of an LSN such as ``00000027:00000ac0:0002``; zeros without one."""
     groups = text.split(":") if isinstance(text, str) and len(text) <= 80 else []
     number = int("".join(groups), 16) if len(groups) > 1 else 0
     return number.to_bytes(_LSN_BYTES, "big")
@@ -93,7 +93,7 @@ def _log(kind: str, database: object) -> int:
 
 @lru_cache(maxsize=100)
 def _file(name: str) -> tuple[int, int] | None:
-    """Number of a log's file, for instance ``binlog.000002``, and the hash of the others' name."""
+    """The number of a log file such as ``binlog.000002``, and the hash of its name without the number."""
     lineage, _, number = name.rpartition(".")
     if len(name) > 255 or not (number.isascii() and number.isdecimal()):
         return None

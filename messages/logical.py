@@ -1,4 +1,4 @@
-"""Avro's logical types, converted for the fields that are wanted and for no other."""
+"""Avro's logical types, converted only in wanted fields."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -7,7 +7,7 @@ from typing import Any
 _KEPT = "type", "name", "namespace", "aliases", "fields", "symbols", "items", "values", "size"
 _LOGICAL, _SCALE = "set-aside-logical-type", "set-aside-scale"
 _MOST_SCALE = 1000
-"""Above it a decimal is left in its bytes: its power of ten would take longer than the record is worth."""
+"""Above it a decimal stays bytes: its power of ten would take too long."""
 _DIVISORS = {"timestamp-micros": 1_000, "timestamp-nanos": 1_000_000}
 _DAY = 86_400_000
 _PYTHON_TYPES: dict[str, type] = {
@@ -19,15 +19,15 @@ _PYTHON_TYPES: dict[str, type] = {
     "array": list,
     **dict.fromkeys(("map", "record", "error"), dict),
 }
-"""What fastavro reads a type as, where that is not text."""
+"""The Python types in which fastavro returns Avro types; of all others it returns text."""
 
 Convert = Callable[[Any], Any]
 
 
 def set_aside(schema: Any, wanted: frozenset[str], *, is_wanted: bool = True) -> Any:
-    """The schema with its logical types under names that no reader of Avro knows, and without defaults.
+    """The schema with its logical types hidden from Avro readers under other names, and without defaults.
 
-    Text in fields that are not wanted is read as bytes, so that it need not be UTF-8.
+    Text in unwanted fields becomes bytes, so that it need not be UTF-8.
     """
     if isinstance(schema, list):
         keeps_text = is_wanted or any("bytes" in (branch, _kind(branch)) for branch in schema)
@@ -56,10 +56,10 @@ def set_aside(schema: Any, wanted: frozenset[str], *, is_wanted: bool = True) ->
 
 
 class Conversions:
-    """What makes plain values of those that were read by schemas from ``set_aside``."""
+    """Converts values that were read by schemas from ``set_aside`` into plain values."""
 
     def __init__(self, named: dict[str, Any], wanted: frozenset[str]) -> None:
-        """``named`` holds the parsed schemas of all types that have a name."""
+        """``named`` holds the parsed schemas of all named types."""
         self._named = named
         self._wanted = wanted
         self._records: dict[str, Convert] = {}
@@ -67,7 +67,7 @@ class Conversions:
         """Two wanted fields of a record whose names differ in case alone."""
 
     def of(self, schema: Any) -> Convert | None:
-        """The conversion of a schema's values; None where they are plain already."""
+        """The conversion of a schema's values; None if they are plain already."""
         if isinstance(schema, list):
             return self._of_union(schema)
         if isinstance(schema, str):
@@ -85,7 +85,7 @@ class Conversions:
         name = schema["name"]
         if name not in self._records:
             fields: dict[str, tuple[str, Convert | None]] = {}
-            # Known before its fields are: one may hold the record again.
+            # Known before its fields: a field may hold the record again.
             self._records[name] = lambda value: {
                 lowered: convert(value[field]) if convert else value[field]
                 for field, (lowered, convert) in fields.items()
@@ -120,7 +120,7 @@ def _kind(schema: Any) -> Any:
 
 
 def _fits(value: Any, schema: Any) -> bool:
-    """Whether a value may be of a branch of a union, of those that are read as the same type."""
+    """Whether a value fits a branch of a union, among branches of the same Python type."""
     return _kind(schema) not in {"record", "error"} or value.keys() == {field["name"] for field in schema["fields"]}
 
 
@@ -133,7 +133,7 @@ def _each_value(convert: Convert | None) -> Convert:
 
 
 def _of_logical_type(kind: str, logical: object, scale: object) -> Convert | None:
-    """The conversion of a logical type; one that does not belong to its type counts for nothing."""
+    """The conversion of a logical type; a logical type that does not fit its type is ignored."""
     if kind == "long" and isinstance(logical, str) and (divisor := _DIVISORS.get(logical.removeprefix("local-"))):
         return lambda units: units // divisor
     if (kind, logical) == ("int", "date"):
@@ -144,7 +144,7 @@ def _of_logical_type(kind: str, logical: object, scale: object) -> Convert | Non
 
 
 def _decimal(unscaled: bytes, scale: int) -> int | Decimal | bytes:
-    """The number in a decimal's bytes: an int if it is whole; the bytes, if there are too many."""
+    """The number in a decimal's bytes: an int if it is whole; the bytes if they are too many."""
     if len(unscaled) > _MOST_SCALE:
         return unscaled
     number = int.from_bytes(unscaled, "big", signed=True)

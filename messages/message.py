@@ -1,4 +1,4 @@
-"""A Kafka message as the decoders see it, and the batch of them that a source reads at once."""
+"""A Kafka message as the decoders see it, and the poll of messages that a source emits."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple, Protocol
@@ -10,7 +10,7 @@ Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Message(Protocol):
-    """What is read of a Kafka message; ``confluent_kafka.Message`` is one."""
+    """The methods of a Kafka message that decoders call; ``confluent_kafka.Message`` has them."""
 
     def key(self) -> bytes | None: ...  # noqa: D102
     def value(self) -> bytes | None: ...  # noqa: D102
@@ -21,12 +21,12 @@ class Message(Protocol):
 
 
 class Poll(NamedTuple):
-    """What one poll of one partition gave, or what of earlier ones can be decoded by now; in the partition's order."""
+    """Messages of one partition, in its order: of one poll, or parked ones that can be decoded now."""
 
     topic: str
     partition: int
     messages: Sequence[Message]
     loaded_of: int | None = None
-    """On the poll that reaches the end which the partition had at start: how many partitions the topic has."""
+    """The number of the topic's partitions, on the poll that reaches the end that the partition had at the start."""
     seen: int = 0
-    """Messages below this offset were read by an earlier run, too, and their dead letters written."""
+    """An earlier run has read the messages below this offset, and has written their dead letters."""

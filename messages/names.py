@@ -1,7 +1,7 @@
 """Names of fields in any case: ``First_Name`` is the column ``first_name``.
 
-The typed decoders take names in lower case alone, and pass over any other. So a record that they read is searched for
-names with capitals: in bytes at first, which costs a third of a microsecond.
+The typed decoders read names in lower case only, and ignore all others. So their records are searched for names with
+capitals. The search begins in the bytes, which costs a third of a microsecond.
 """
 
 import re
@@ -15,31 +15,31 @@ _CAPITALS = ascii_uppercase.encode()
 _TO_ONE = bytes.maketrans(_CAPITALS, b"A" * len(_CAPITALS))
 _ALL_ELSE = bytes(set(range(256)) - {*_CAPITALS, *b'":'})
 _A_NAME_WITH_CAPITALS = b'A":'
-"""What is left of one, without all but capitals, quotes and colons."""
+"""Such a name, reduced to capitals, quotes and colons."""
 
 
 class Names:
-    """The names that a record is read by, in lower case."""
+    """The names of the fields that are read, in lower case."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(names)
         self._find = re.compile(rb'"(%s)"\s*:' % "|".join(map(re.escape, self._names)).encode(), re.IGNORECASE).findall
 
     def with_capitals_in(self, value: bytes) -> bool:
-        """Whether JSON has one of the names with capitals, at any depth."""
+        """Whether JSON spells one of the names with capitals, at any depth."""
         if _A_NAME_WITH_CAPITALS not in value.translate(_TO_ONE, _ALL_ELSE):
             return False
         return any(not name.islower() for name in self._find(value))
 
     def __contains__(self, name: str) -> bool:
-        """Whether a name is one of them, in any case."""
+        """Whether ``name`` is one of the names, in any case."""
         return name.lower() in self._names
 
     def lowered(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields by their names in lower case.
 
         Raises:
-            InvalidRecord: two of them are one of the names.
+            InvalidRecord: two fields are the same name.
         """
         lowered = {name.lower(): field for name, field in fields.items()}
         if len(lowered) < len(fields):

@@ -1,4 +1,4 @@
-"""Whole numbers as producers and connectors write them, and the reason where one is none."""
+"""Whole numbers as producers and connectors write them, and the reason if a value is not a whole number."""
 
 import re
 from base64 import b64decode
@@ -9,16 +9,16 @@ from messages.errors import InvalidRecord
 _DIGITS = re.compile("-?[0-9]{1,20}")
 _MOST = 2**63
 _EXACT = 2**53
-"""Below it a 64-bit float holds every whole number; from it on, the number that was meant may be a neighbour."""
+"""A 64-bit float holds every whole number below it. From there on, the float may be a neighbour of the number."""
 
 
 def whole(name: str, value: object) -> object:
-    """The number of a field as an int, where it was written with a point or an exponent: 1.0, 1e3.
+    """The number of a field as an int, if it was written with a point or an exponent: 1.0, 1e3.
 
-    Anything else is handed back as it is, for the field's type to refuse.
+    Any other value is returned unchanged, for the field's type to refuse.
 
     Raises:
-        InvalidRecord: the value is one that has a known cause; the message names it.
+        InvalidRecord: the value has a known cause, which the message names.
     """
     if isinstance(value, float) and value.is_integer():
         if abs(value) >= _MOST:
@@ -37,7 +37,7 @@ def whole_id(name: str, value: object) -> int:
     """An id: a whole number, also as text.
 
     Raises:
-        InvalidRecord: it is none; the message says why.
+        InvalidRecord: the value is not an id; the message says why.
     """
     value = whole(name, value)
     if isinstance(value, str):

@@ -1,7 +1,7 @@
 """A schema registry that speaks Confluent's API: Confluent's own, Apicurio, Karapace, Redpanda's.
 
-confluent-kafka's client is not used: it would bring four packages for the four requests that are needed here, and hides
-whether a registry is away or says no.
+confluent-kafka's client is not used. It would add four packages for four requests, and does not tell a registry that is
+down from one that refuses.
 """
 
 import json
@@ -20,15 +20,15 @@ _CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 
 
 class RegistryAwayError(Exception):
-    """There was no answer that says yes or no: to be asked again."""
+    """The registry gave no usable answer: the request may be retried."""
 
 
 class RegistryRefusedError(Exception):
-    """The registry does not let us in, or does not take what we send; the message holds its reason."""
+    """The registry refuses the credentials or the request; the message holds its reason."""
 
 
 class NoSchemaError(Exception):
-    """The registry knows no such schema."""
+    """The registry does not have the schema."""
 
 
 class RegisteredSchema(NamedTuple):
@@ -38,20 +38,20 @@ class RegisteredSchema(NamedTuple):
     """AVRO, PROTOBUF or JSON."""
     text: str
     references: tuple[str, ...]
-    """The texts of the schemas that it refers to, each after those that it refers to itself."""
+    """The texts of the referenced schemas, each after its own references."""
     subjects: tuple[str, ...]
-    """Under which subjects it stands; empty where the registry does not tell."""
+    """The subjects that have the schema; empty if the registry does not tell."""
 
 
 class Registry:
-    """Requests to a registry. Safe between threads; no request takes longer than 7 s for each address.
+    """Requests to a registry. Thread-safe; a request takes at most 7 s for each address.
 
     Args:
-        url: Its address, with what comes before ``/subjects``; several of one registry separated by commas. A user and
-            password in it count before the next two.
+        url: The address up to ``/subjects``; several addresses of one registry are separated by commas. A user and
+            password in it take precedence over the next two.
         user: For basic authentication.
         password: For basic authentication.
-        ca: File of the authority that signed its certificate; the system's where it is None.
+        ca: PEM file of the authority that signed the registry's certificate; None: the system's authorities.
     """
 
     def __init__(self, url: str, user: str | None = None, password: str | None = None, ca: str | None = None) -> None:
@@ -69,7 +69,7 @@ class Registry:
         return ",".join(self._addresses)
 
     def check(self) -> None:
-        """Ask for something that costs nothing.
+        """Make a cheap request.
 
         Raises:
             RegistryAwayError, RegistryRefusedError
@@ -98,13 +98,13 @@ class Registry:
         )
 
     def register(self, subject: str, schema: str) -> int:
-        """Make ``schema`` the latest of ``subject``, if it is not there yet.
+        """Register ``schema`` under ``subject``, unless it is there.
 
         Returns:
             Its id.
 
         Raises:
-            RegistryAwayError, RegistryRefusedError: the latter also where it is not compatible with the one before.
+            RegistryAwayError, RegistryRefusedError: the latter also if the schema is not compatible with earlier ones.
         """
         path = f"/subjects/{quote(subject, safe='')}/versions"
         try:

@@ -1,7 +1,7 @@
-"""The placeholder that Debezium sends in place of a value that the database did not send.
+"""The placeholder that Debezium sends for a value that the database did not send.
 
-PostgreSQL leaves out the values of large columns that a change did not touch (TOAST). The placeholder is set by the
-connector's ``unavailable.value.placeholder``.
+PostgreSQL leaves out large columns (TOAST) that a change did not touch. The connector's
+``unavailable.value.placeholder`` sets the placeholder.
 """
 
 from base64 import b64encode, urlsafe_b64encode
@@ -9,13 +9,13 @@ from typing import Any
 
 
 def spellings(placeholder: str) -> frozenset[str]:
-    """The placeholder as columns of text and of bytes have it: as it is, in Base64 and in hexadecimal digits.
+    """The placeholder as text and byte columns hold it: plain, in Base64, and in hexadecimal digits.
 
     Args:
-        placeholder: As the connector's setting has it; ``hex:`` may stand before hexadecimal digits.
+        placeholder: The connector's setting; ``hex:`` and hexadecimal digits stand for bytes.
 
     Raises:
-        ValueError: those digits are none.
+        ValueError: the digits are not hexadecimal.
     """
     octets = bytes.fromhex(placeholder[4:]) if placeholder.startswith("hex:") else placeholder.encode()
     return frozenset(
@@ -24,11 +24,11 @@ def spellings(placeholder: str) -> frozenset[str]:
 
 
 UNAVAILABLE = spellings("__debezium_unavailable_value")
-"""By the connectors' default."""
+"""The spellings of the connectors' default."""
 
 
 def as_text(column: Any, unavailable: frozenset[str]) -> Any:
-    """The placeholder as text, where a column of bytes, a list or a map holds it; any other value as it is."""
+    """The placeholder as text, if a byte column, a list or a map holds it; any other value unchanged."""
     if isinstance(column, bytes):
         text = column.decode(errors="replace")
         return text if text in unavailable else column

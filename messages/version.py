@@ -1,12 +1,12 @@
-"""Which of two changes of a row is the newer one.
+"""The order of two changes of a row.
 
-A change is dropped only if it is proved to be a repetition: if it stands at a lower place of the same server's log than
-the change that is known, and is not later by the database's clock. Everything else that comes later in its partition
-wins: after a failover or in a restored database logs count anew, and clocks are set back. Between two partitions there
-is no later; where places and clocks of one log do not agree on it, the change with the later record timestamp wins, and
-of the same timestamp that of the higher partition.
+A change is dropped only if it is proved to be a repetition: its place in the same server's log is lower than that of
+the known change, and it is not later by the database's clock. Every other change that comes later in its partition
+wins: after a failover or in a restored database logs count from the start again, and clocks are set back. Two
+partitions have no common order. There, if places and clocks of one log disagree, the change with the later record
+timestamp wins, and with equal timestamps the change of the higher partition.
 
-A version is an int where no position is told, which takes 32 bytes, or else bytes:
+A version without a position is an int, which takes 32 bytes. With a position it is bytes:
 
     arrived  8 bytes  timestamp of the Kafka record (6 bytes, ms since 1970), partition (2)
     position          in the form of ``messages/log_position.py``
@@ -26,14 +26,14 @@ _ARRIVED_BYTES = 8
 def version(message: Message, position: bytes | None) -> Version:
     """The version of the change that a message carries."""
     timestamp = message.timestamp()[1]
-    if not 0 <= timestamp <= _LATEST:  # none, or microseconds taken for milliseconds
+    if not 0 <= timestamp <= _LATEST:  # missing, or microseconds read as milliseconds
         timestamp = 0 if timestamp < 0 else _LATEST
     arrived = timestamp << _PARTITION_BITS | (message.partition() or 0) & _PARTITION
     return arrived if position is None else arrived.to_bytes(_ARRIVED_BYTES, "big") + position
 
 
 def is_stale(known: Version, new: Version) -> bool:
-    """Whether a change must not replace the one that is known."""
+    """Whether a change of version ``new`` must not replace the known one."""
     known_at, new_at = _position(known), _position(new)
     if known_at and new_at and is_same_log(known_at, new_at):
         if new_at[PLACE] <= known_at[PLACE] and new_at[CLOCK] <= known_at[CLOCK]:
@@ -45,7 +45,7 @@ def is_stale(known: Version, new: Version) -> bool:
 
 
 def advance(known: Version, new: Version) -> Version:
-    """The version that is known after a change: its own. One without a position leaves the position that is known."""
+    """The version after a change: that of the change. A change without a position keeps the known position."""
     if isinstance(new, int) and isinstance(known, bytes):
         return new.to_bytes(_ARRIVED_BYTES, "big") + known[_ARRIVED_BYTES:]
     return new

@@ -1,4 +1,4 @@
-"""Confluent's wire format: with which schema the bytes of a message were written.
+"""Confluent's wire format: the schema of a message's bytes.
 
 There are two forms. The older: a byte 0x00, the schema's id in four bytes, big endian, then the Avro. The newer: a
 header of the record, which holds a byte 0x01 and the schema's GUID in sixteen bytes (or the older form's five), and the
@@ -29,12 +29,12 @@ class Framed(NamedTuple):
 
 
 def framed_value(message: Message) -> Framed | None:
-    """The value's schema and bytes; None where it has neither form."""
+    """The value's schema and bytes; None if it has neither form."""
     return _framed(message.value(), message, _VALUE_HEADER)
 
 
 def framed_key(message: Message) -> Framed | None:
-    """The key's schema and bytes; None where it has neither form."""
+    """The key's schema and bytes; None if it has neither form."""
     return _framed(message.key(), message, _KEY_HEADER)
 
 

@@ -1,6 +1,6 @@
 """Records to Avro in the wire format, many at once.
 
-By Arrow and pyruhvro: an enriched rating takes a quarter of fastavro's time (``python -m benchmarks avro``).
+It uses Arrow and pyruhvro: an enriched rating takes a quarter of fastavro's time (``python -m benchmarks avro``).
 """
 
 import json
@@ -20,7 +20,7 @@ class AvroWriter:
     """Writes objects with one schema: a record whose fields are the objects' attributes."""
 
     def __init__(self, schema: str, schema_id: int) -> None:
-        """``schema_id`` is what the registry gave ``schema``."""
+        """``schema_id`` is the registry's id of ``schema``."""
         self._text, self._schema = schema, parse_schema(json.loads(schema))
         self._begin = frame(schema_id, b"")
         self._columns = pyruhvro.avro_to_arrow_schema(schema)
@@ -30,7 +30,7 @@ class AvroWriter:
         """The framed bytes of each record.
 
         Raises:
-            pa.ArrowException: a field is not of its type; so an integer is over 64 bits.
+            pa.ArrowException: a field is not of its type, or an integer does not fit into 64 bits.
         """
         if not records:
             return []
@@ -42,6 +42,6 @@ class AvroWriter:
         ]
 
     def read(self, value: bytes) -> dict[str, Any]:
-        """A record of what ``write`` made of it; logical types as fastavro gives them."""
+        """The fields of a record that ``write`` framed; logical types as fastavro returns them."""
         fields: dict[str, Any] = schemaless_reader(BytesIO(value[FRAME_BYTES:]), self._schema, None)  # type: ignore[assignment]
         return fields

@@ -1,4 +1,4 @@
-"""The item of a stream: many records that travel together, and the key group that they belong to."""
+"""The item of a stream: a batch of records of one key group."""
 
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -14,22 +14,22 @@ KEY_GROUPS = (
 )  # fmt: skip
 """The stream keys of the key groups. Bytewax sends a key to worker ``hash(key) % workers``, with Rust's SipHash-1-3;
 these are the first keys whose hash is their index modulo 720,720, the least common multiple of 1 to 16. So group
-``i`` lives on worker ``i % workers`` for up to 16 workers, evenly, and so does partition ``i`` of every input and
-output: what a step hands to the next stays in its process."""
+``i`` is on worker ``i % workers`` for up to 16 workers, and so is partition ``i`` of every input and output. Items stay
+in their process from step to step."""
 
 _INDEX = {key: index for index, key in enumerate(KEY_GROUPS)}
 
 
 def group_index(key: str) -> int:
-    """The index of a key group: the partition of an output that lies on the same worker."""
+    """The index of a key group, which is also the partition of an output on the same worker."""
     return _INDEX[key]
 
 
 class Batch(list[T]):
     """Records of one type, in order.
 
-    Between processes Bytewax pickles each item of a stream; a batch of Structs travels as MessagePack, which takes a
-    tenth of a pickle's time a record.
+    Bytewax pickles items that it sends between processes. A batch of Structs is sent as MessagePack, in a tenth of a
+    pickle's time a record.
     """
 
     def __reduce__(self) -> tuple[Callable[..., "Batch[T]"], tuple[Any, ...]]:
@@ -44,7 +44,7 @@ def pack(records: Iterable[object]) -> bytes:
 
 
 def unpack(record_type: type[T], packed: bytes) -> list[T]:
-    """Decode what ``pack`` made of records of ``record_type``."""
+    """Decode records of ``record_type`` that ``pack`` encoded."""
     records: list[T] = _decoder(record_type).decode(packed)  # type: ignore[arg-type]  # classes are hashable
     return records
 

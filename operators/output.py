@@ -1,4 +1,4 @@
-"""Outputs whose sinks take snapshots also while no records come."""
+"""Outputs whose sinks take snapshots even without records."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from bytewax.outputs import Sink
 def output_with_ticks(
     step_id: str, up: Stream[tuple[str, Any]], ticks: Stream[tuple[str, Any]], sink: Sink[Any]
 ) -> None:
-    """Write ``up`` and ``ticks`` to ``sink``: ``ticks`` has an empty batch for each of its partitions each second.
+    """Write ``up`` and ``ticks`` to ``sink``; ``ticks`` has an empty batch for each of its partitions each second.
 
-    It is no operator of Bytewax, which would give the output, and so its state, the id ``step_id.output``.
+    It is not a Bytewax operator: the output, and so its state, would get the id ``step_id.output``.
 
     >>> from bytewax.dataflow import Dataflow
     >>> from bytewax.testing import TestingSink, TestingSource, run_main

@@ -1,7 +1,7 @@
-"""What the join keeps in the recovery store: MessagePack with the name and the version of its form.
+"""The join's state in the recovery store: MessagePack with a name and a version.
 
-No class is pickled, so that a store outlives a move of a module. A change of the form, or of the records in it, needs a
-new version: the files in `tests/states/` show each.
+No class is pickled, so a module can move. A change of the state, or of the records in it, needs a new version;
+`tests/states/` has a file for each.
 """
 
 import logging
@@ -15,28 +15,28 @@ log = logging.getLogger(__name__)
 
 
 class StateError(RuntimeError):
-    """The recovery store has a state that this version cannot resume; the message is one line."""
+    """The recovery store has a state that this version cannot read; the message is one line."""
 
 
 class JoinState(
     msgspec.Struct, Generic[L], frozen=True, tag_field="state", tag="operators.join.v1", forbid_unknown_fields=True
 ):
-    """The records of a key group that wait for a row, or for the table to be complete; oldest first."""
+    """The records of a key group that wait for a row or for the table to be complete, oldest first."""
 
     records: list[L]
 
 
 def pack(state: JoinState[Any]) -> bytes:
-    """What the recovery store keeps."""
+    """The state as bytes for the recovery store."""
     return msgspec.msgpack.encode(state)
 
 
 def unpack(stored: bytes, record_type: type[L], step: str) -> JoinState[L]:
-    """The state that ``pack`` made of records of this type.
+    """The state of records of ``record_type`` that ``pack`` encoded.
 
     Raises:
-        StateError: it is of another version or form, or of other records. The log has the line, too: in a cluster
-            Bytewax loses the text of an exception.
+        StateError: another version, form or record type. The line is also logged, because Bytewax loses the text of an
+            exception in a cluster.
     """
     try:
         return msgspec.msgpack.decode(stored, type=JoinState[record_type])  # type: ignore[valid-type]

@@ -1,4 +1,4 @@
-"""Writes the table of all settings into a file: ``python -m settings README.md``."""
+"""Writes the table of all settings into a file: ``python -m settings docs/settings.md``."""
 
 import sys
 from pathlib import Path

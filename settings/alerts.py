@@ -21,16 +21,17 @@ Pattern = Annotated[re.Pattern[str], BeforeValidator(_pattern)]
 
 
 class Alerts(Component):
-    """Which ratings are alerts."""
+    """Ratings that make an alert."""
 
-    max_stars: int = Field(2, alias="ALERT_MAX_STARS", description="ratings with so many stars or fewer")
+    max_stars: int = Field(2, alias="ALERT_MAX_STARS", description="highest number of stars that makes an alert")
     club_statuses: Words = Field(
         ["platinum"],
         alias="ALERT_CLUB_STATUSES",
-        description="of customers with one of these statuses, separated by commas, in any case",
+        description="club statuses whose customers make an alert, separated by commas, in any case",
     )
     test_channels: Pattern = Field(
         re.compile("test", re.IGNORECASE),
         alias="TEST_CHANNEL_PATTERN",
-        description="but not from channels in which this regular expression is found, in any case; empty: all count",
+        description="regular expression, in any case, of channels that never make an alert; it may match anywhere "
+        "in the name. Empty: every channel can",
     )

@@ -25,58 +25,84 @@ class Search(Component):
     hosts: Hosts = Field(
         [],
         alias="ELASTICSEARCH_URL",
-        description="where Elasticsearch is, `https://host:9200`, several separated by commas; not set: off",
+        description="address of Elasticsearch, `https://host:9200`; several are separated by commas. Unset: the "
+        "search branch is off",
     )
-    api_key: SecretStr | None = Field(None, alias="ELASTICSEARCH_API_KEY", description="an API key, as Kibana shows it")
-    username: str | None = Field(None, alias="ELASTICSEARCH_USERNAME", description="user, without an API key")
-    password: SecretStr | None = Field(None, alias="ELASTICSEARCH_PASSWORD", description="and password")
+    api_key: SecretStr | None = Field(
+        None, alias="ELASTICSEARCH_API_KEY", description="API key for Elasticsearch, encoded as Kibana shows it"
+    )
+    username: str | None = Field(
+        None, alias="ELASTICSEARCH_USERNAME", description="user name for Elasticsearch, if there is no API key"
+    )
+    password: SecretStr | None = Field(
+        None, alias="ELASTICSEARCH_PASSWORD", description="password of the Elasticsearch user"
+    )
     ca_certs: Authority | None = Field(
-        None, alias="ELASTICSEARCH_CA_CERTS", description="file of the authority, for TLS"
+        None,
+        alias="ELASTICSEARCH_CA_CERTS",
+        description="PEM file of the certificate authority that signed Elasticsearch's certificate",
     )
     index: IndexName = Field(
         "ratings-enriched",
         alias="ELASTICSEARCH_INDEX",
-        description="enriched ratings go to it; `%Y`, `%m`, `%d` and `%H` stand for the date of the rating, in UTC",
+        description="index of enriched ratings; `%Y`, `%m`, `%d` and `%H` stand for the UTC date of the rating",
     )
     alerts_index: IndexName = Field(
-        "unhappy-platinum-customers", alias="ELASTICSEARCH_ALERTS_INDEX", description="alerts go to it, likewise"
+        "unhappy-platinum-customers",
+        alias="ELASTICSEARCH_ALERTS_INDEX",
+        description="index of alerts; `%Y`, `%m`, `%d` and `%H` stand for the UTC date of the rating",
     )
     ratings_index: IndexName | None = Field(
-        None, alias="ELASTICSEARCH_RATINGS_INDEX", description="ratings as they were read go to it; not set: nowhere"
+        None,
+        alias="ELASTICSEARCH_RATINGS_INDEX",
+        description="index of ratings without their customer; `%Y`, `%m`, `%d` and `%H` stand for the UTC date of "
+        "the rating. Unset: they are not indexed",
     )
     target: Literal["index", "data-stream"] = Field(
         "index",
         alias="ELASTICSEARCH_TARGET",
-        description="`index` writes to an index or alias, where a rating that comes again replaces itself; "
-        "`data-stream` appends, where one that comes again after a rollover is there twice",
+        description="`index` writes to an index or alias, where a repeated rating replaces its document; "
+        "`data-stream` appends, and a rating repeated after a rollover is there twice",
     )
     versioned: bool = Field(
         False,
         alias="ELASTICSEARCH_VERSIONED",
-        description="`true` makes its rating's offset a document's external version: an older one never replaces it",
+        description="`true` makes the offset of the rating the external version of its document, so that an older "
+        "document never replaces a newer one",
     )
     lifecycle: str | None = Field(
-        None, alias="ELASTICSEARCH_LIFECYCLE_POLICY", description="ILM policy that the index template names"
+        None, alias="ELASTICSEARCH_LIFECYCLE_POLICY", description="ILM policy that the index templates name"
     )
     max_buffer_bytes: int = Field(
         64 << 20,
         alias="ELASTICSEARCH_MAX_BUFFER_BYTES",
         ge=1 << 16,
-        description="waiting documents in bytes, compressed after a second; above it the job is held back",
+        description="bytes of documents that may wait for Elasticsearch, compressed after a second; above it the "
+        "job is held back",
     )
-    concurrency: int = Field(2, alias="ELASTICSEARCH_CONCURRENCY", ge=1, le=16, description="bulk requests in flight")
+    concurrency: int = Field(
+        2, alias="ELASTICSEARCH_CONCURRENCY", ge=1, le=16, description="bulk requests in flight at a time"
+    )
     bulk_bytes: int = Field(
-        5 << 20, alias="ELASTICSEARCH_BULK_BYTES", ge=1, le=100 << 20, description="size of a bulk request"
+        5 << 20,
+        alias="ELASTICSEARCH_BULK_BYTES",
+        ge=1,
+        le=100 << 20,
+        description="bytes of documents at which a bulk request is sent",
     )
     bulk_seconds: float = Field(
-        1, alias="ELASTICSEARCH_BULK_SECONDS", gt=0, le=60, description="a smaller one is sent after so many seconds"
+        1,
+        alias="ELASTICSEARCH_BULK_SECONDS",
+        gt=0,
+        le=60,
+        description="seconds after which a bulk request is sent although it is smaller",
     )
-    gzip: bool = Field(False, alias="ELASTICSEARCH_GZIP", description="`true` compresses requests")
+    gzip: bool = Field(False, alias="ELASTICSEARCH_GZIP", description="`true` compresses requests to Elasticsearch")
     max_retries: int | None = Field(
         None,
         alias="ELASTICSEARCH_MAX_RETRIES",
         ge=0,
-        description="a document is sent again so often, and is a dead letter then; not set: without end",
+        description="retries per document before it becomes a dead letter. Unset: retry forever",
     )
 
     @property

@@ -28,30 +28,50 @@ Placeholder = Annotated[str, BeforeValidator(_placeholder)]
 
 
 class SchemaRegistry(Component):
-    """The schema registry, for Avro: any with Confluent's API."""
+    """The schema registry for Avro: any with Confluent's API."""
 
     url: Addresses | None = Field(
         None,
         alias="SCHEMA_REGISTRY_URL",
-        description="where it is, `https://host:8081`, several addresses separated by commas; not set: all is JSON",
+        description="address of the schema registry, `https://host:8081`; several are separated by commas. Unset: "
+        "every topic is JSON",
     )
-    user: str | None = Field(None, alias="SCHEMA_REGISTRY_USER", description="user, for basic authentication")
-    password: SecretStr | None = Field(None, alias="SCHEMA_REGISTRY_PASSWORD", description="and password")
-    ca: Authority | None = Field(None, alias="SCHEMA_REGISTRY_CA", description="file of the authority, for TLS")
+    user: str | None = Field(
+        None, alias="SCHEMA_REGISTRY_USER", description="user name for basic authentication at the schema registry"
+    )
+    password: SecretStr | None = Field(
+        None, alias="SCHEMA_REGISTRY_PASSWORD", description="password for basic authentication at the schema registry"
+    )
+    ca: Authority | None = Field(
+        None,
+        alias="SCHEMA_REGISTRY_CA",
+        description="PEM file of the certificate authority that signed the schema registry's certificate",
+    )
 
 
 class Formats(Component):
-    """How messages are written. Protobuf is not read."""
+    """Formats of messages. Protobuf is not supported."""
 
-    ratings: Format = Field("auto", alias="RATINGS_FORMAT", description="of ratings; `auto`: each by its own bytes")
-    customers: Format = Field("auto", alias="CUSTOMERS_FORMAT", description="of customers, likewise")
+    ratings: Format = Field(
+        "auto",
+        alias="RATINGS_FORMAT",
+        description="format of the ratings topic: `json`, `avro`, or `auto`, which tells by the bytes of each message",
+    )
+    customers: Format = Field(
+        "auto",
+        alias="CUSTOMERS_FORMAT",
+        description="format of the customers topic: `json`, `avro`, or `auto`, which tells by the bytes of each "
+        "message",
+    )
     enriched: Literal["json", "avro"] = Field(
-        "json", alias="OUTPUT_FORMAT", description="of the ratings with customers that are written; alerts are JSON"
+        "json",
+        alias="OUTPUT_FORMAT",
+        description="format of enriched ratings on Kafka: `json` or `avro`; alerts are always JSON",
     )
     unavailable: Placeholder = Field(
         "__debezium_unavailable_value",
         alias="UNAVAILABLE_VALUE",
         min_length=1,
-        description="placeholder that Debezium sends for a column that the database did not send "
-        "(the connector's `unavailable.value.placeholder`); the customer keeps the value known before",
+        description="placeholder that Debezium sends for a column that the database did not send (the connector's "
+        "`unavailable.value.placeholder`); the customer keeps the last known value",
     )

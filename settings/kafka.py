@@ -59,49 +59,49 @@ class Kafka(Component):
         "localhost:9092",
         alias="KAFKA_BOOTSTRAP_SERVERS",
         min_length=1,
-        description="brokers to begin with, `host:port`, several separated by commas",
+        description="bootstrap brokers as `host:port`, separated by commas",
     )
     group_id: str = Field(
         "ratings-enrichment",
         alias="KAFKA_GROUP_ID",
         min_length=1,
-        description="consumer group that offsets are committed to",
+        description="consumer group that the job commits offsets to",
     )
     startup_timeout: float = Field(
         60,
         alias="STARTUP_TIMEOUT_SECONDS",
         gt=0,
         le=3600,
-        description="seconds to wait for a broker at the start; topics are waited for without limit",
+        description="seconds to wait for a broker at the start; a missing input topic is waited for without limit",
     )
     prefetch_bytes: int = Field(
         64 << 20,
         alias="PREFETCH_MAX_BYTES",
         ge=1 << 20,
-        description="memory of a process for messages that it has read ahead, whatever the number of partitions",
+        description="bytes of messages that a process may read ahead, for all its partitions together",
     )
 
 
 class Topics(Component):
-    """The topics. Those of outputs are created if they do not exist."""
+    """The topics. Missing output topics are created."""
 
-    ratings: Topic = Field("ratings", alias="RATINGS_TOPIC", description="ratings are read from it")
+    ratings: Topic = Field("ratings", alias="RATINGS_TOPIC", description="input topic of ratings")
     customers: Topic = Field(
         "asgard.demo.CUSTOMERS",
         alias="CUSTOMERS_TOPIC",
-        description="changes of customers are read from it, all at every start",
+        description="input topic of customer changes; the job reads all of it at every start",
     )
     enriched: Topic = Field(
-        "ratings-with-customer-data", alias="ENRICHED_TOPIC", description="ratings with customers are written to it"
+        "ratings-with-customer-data", alias="ENRICHED_TOPIC", description="output topic of enriched ratings"
     )
-    alerts: Topic = Field("UNHAPPY_PLATINUM_CUSTOMERS", alias="ALERTS_TOPIC", description="alerts are written to it")
+    alerts: Topic = Field("UNHAPPY_PLATINUM_CUSTOMERS", alias="ALERTS_TOPIC", description="output topic of alerts")
     dead_letters: Topic = Field(
-        "ratings-dead-letters", alias="DEAD_LETTERS_TOPIC", description="what cannot be processed is written to it"
+        "ratings-dead-letters", alias="DEAD_LETTERS_TOPIC", description="output topic of dead letters"
     )
     customers_uncompacted: Literal["refuse", "allow"] = Field(
         "refuse",
         alias="CUSTOMERS_TOPIC_UNCOMPACTED",
-        description="`allow` starts although the customers topic's retention will delete customers; "
+        description="`allow` starts the job although the retention of the customers topic will delete customers; "
         "a topic with unlimited retention counts as compacted",
     )
 

@@ -11,5 +11,7 @@ class Log(Component):
     """The log, on standard error."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", alias="LOG_LEVEL", description="least serious lines that are written"
+        "INFO",
+        alias="LOG_LEVEL",
+        description="lowest level of log lines that are written: `DEBUG`, `INFO`, `WARNING` or `ERROR`",
     )

@@ -1,4 +1,4 @@
-"""The table of all settings, for the documents: ``python -m settings README.md`` writes it between its markers."""
+"""The table of all settings: ``python -m settings docs/settings.md`` writes it between the markers of that page."""
 
 import re
 
@@ -9,8 +9,8 @@ BEGIN, END = "<!-- settings: make docs -->", "<!-- settings end -->"
 
 
 def markdown() -> str:
-    """The table of all settings, for the README."""
-    lines = ["| variable | default | what it is |", "|---|---|---|"]
+    """The table of all settings in Markdown."""
+    lines = ["| variable | default | description |", "|---|---|---|"]
     for component in COMPONENTS.values():
         lines.append(f"| **{(component.__doc__ or '').strip()}** | | |")
         lines += [
@@ -19,21 +19,21 @@ def markdown() -> str:
         ]
         if component is Kafka:
             lines.append(
-                "| `KAFKA_...` | | any other property of librdkafka, in capitals and with `_` for `.`: "
+                "| `KAFKA_...` | | any other property of librdkafka, in capitals, with `_` for `.`: "
                 "`KAFKA_SECURITY_PROTOCOL=SASL_SSL`, `KAFKA_COMPRESSION_TYPE=zstd` (default lz4) |"
             )
     return "\n".join(lines)
 
 
 def write_into(text: str) -> str:
-    """The text with the table between its markers made anew."""
+    """The text with a fresh table between its markers."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{markdown()}\n{END}{after}"
 
 
 def _default(value: object) -> str:
-    """A default as the table shows it, in code marks; nothing where there is none."""
+    """A default as the table shows it, in code marks; empty without one."""
     shown = _shown(value)
     return f"`{shown}`" if shown else ""
 

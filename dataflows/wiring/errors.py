@@ -10,12 +10,12 @@ from sources.kafka.topics import ClusterError
 
 
 class StartupError(RuntimeError):
-    """The flow cannot start; the message is one line for whoever starts it."""
+    """The flow cannot start; the message is one line for the operator."""
 
 
 @contextmanager
 def starting(properties: Iterable[str]) -> Iterator[None]:
-    """Turn what Kafka, or librdkafka with its ``properties``, refuses into a StartupError."""
+    """Turn an error of Kafka, or of librdkafka about its ``properties``, into a StartupError."""
     try:
         yield
     except KafkaException as error:
@@ -25,7 +25,7 @@ def starting(properties: Iterable[str]) -> Iterator[None]:
 
 
 def _name_variable(error: KafkaException, properties: Iterable[str]) -> str:
-    """Put the variables before librdkafka's complaint about a property: it quotes the name, or that of an alias."""
+    """Put the variables before librdkafka's message about a property, which quotes the property's name or an alias."""
     trouble: str = error.args[0].str()
     quoted = re.findall(r'["`]([a-z.]+)["`]', trouble)
     guilty = [name for name in quoted if name in properties][:1] or sorted(properties)

@@ -1,4 +1,4 @@
-"""The main job's schema registry: the schemas that it reads with, and the one that it writes with."""
+"""The main job's schema registry: the schemas of its inputs, and the schema of its output."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ _REST_SECONDS = 0.5
 
 
 def client(settings: SchemaRegistry) -> Registry | None:
-    """The registry, of which nothing is asked yet; None where there is none.
+    """The registry, before any request; None if there is none.
 
     Raises:
         StartupError: the settings are not usable.
@@ -31,10 +31,10 @@ def client(settings: SchemaRegistry) -> Registry | None:
 
 
 def connect(settings: SchemaRegistry) -> Registry | None:
-    """The registry; None where there is none, and all is JSON.
+    """The registry; None if there is none, and every topic is JSON.
 
     Raises:
-        StartupError: it refuses us. One that does not answer is waited for while the flow runs.
+        StartupError: the registry refuses us. If it does not answer, the flow starts and waits for it.
     """
     registry = client(settings)
     if registry is None:
@@ -54,10 +54,10 @@ def schemas(registry: Registry | None) -> Schemas | None:
 
 
 def register(registry: Registry, subject: str, schema: str, deadline: float) -> int:
-    """Register what is written; the schema's id.
+    """Register the schema of an output, and return its id.
 
     Raises:
-        StartupError: the registry does not take it, or does not answer within ``deadline`` seconds.
+        StartupError: the registry refuses the schema, or does not answer within ``deadline`` seconds.
     """
     end = time.monotonic() + deadline
     while True:

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from dataflows.metrics import ROOMS, exposed, metrics, page
-from tests.job import ROOT
+from servers.process import ROOT
 from tests.test_rooms import FLOW
 
 METRICS = metrics()

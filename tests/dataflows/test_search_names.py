@@ -20,7 +20,7 @@ from servers.process import ROOT
 from settings import Search
 from sinks.elasticsearch import ElasticsearchSink
 
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "search.md").read_text()
 
 NOW = 1_795_737_862_957
 TIMES = [NOW, 0, 1, END_OF_TIME - 1, END_OF_TIME, -1, -(10**12), NOW * 1000, 2**53, 2**63 - 1, -(2**63) + 1, -(2**63)]
@@ -107,9 +107,8 @@ def test_a_start_with_any_names(
     )
 
 
-def test_the_readmes_examples_of_names_start(elasticsearch: Elasticsearch, client: Client) -> None:
-    section = README[README.index("## Elasticsearch") : README.index("## S3")]
-    names = set(re.findall(r"`(?:ELASTICSEARCH_\w*INDEX=)?([a-z][a-z.-]*%[^`]+)`", section))
+def test_the_examples_of_names_in_the_documents_start(elasticsearch: Elasticsearch, client: Client) -> None:
+    names = set(re.findall(r"`(?:ELASTICSEARCH_\w*INDEX=)?([a-z][a-z.-]*%[^`]+)`", PAGE))
     assert "ratings-enriched-%Y.%m" in names
     for name in names:
         (index,) = set(index_all(elasticsearch, named({"index": name}, "readme"), [NOW])[X])

@@ -14,7 +14,7 @@ from records.enriched import Alert, Encoded, EnrichedRating, encode, encode_matc
 from records.index_names import IndexNames
 from records.rating import Rating
 from records.search import TEMPLATE_VERSION, template
-from tests.job import ROOT
+from servers.process import ROOT
 
 TYPES = {"text": str, "integer": int, "timestamp": int}
 HIVE = {"text": "string", "integer": "bigint", "timestamp": "timestamp"}

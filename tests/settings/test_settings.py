@@ -10,7 +10,7 @@ from settings import Settings, SettingsError
 from settings.table import BEGIN, END, markdown, write_into
 
 VARIABLES = re.findall(r"^\| `(\w+)` \| `?([^|`]*)`? \| \S.+ \|$", markdown(), re.MULTILINE)
-"""Of every setting the name and the default, as the table of the README has them."""
+"""The name and the default of every setting, as docs/settings.md has them."""
 
 Set = Callable[[str, str], None]
 
