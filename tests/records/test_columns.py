@@ -47,8 +47,8 @@ def test_a_change_of_the_template_raises_its_version() -> None:
         ("UNHAPPY_PLATINUM_CUSTOMERS", encode(to_alert(MATCH))),
     ],
 )
-def test_the_readme_has_the_fields_of_each_output(topic: str, encoded: Encoded) -> None:
-    (fields,) = re.findall(rf"^\| `{topic}` \| user id \| (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_the_documents_have_the_fields_of_each_output(topic: str, encoded: Encoded) -> None:
+    (fields,) = re.findall(rf"^\| `{topic}` \| (.*)$", (ROOT / "docs" / "kafka.md").read_text(), re.MULTILINE)
     assert re.findall(r"`(\w+)`", fields) == list(json.loads(encoded.value))
 
 
