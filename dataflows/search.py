@@ -9,6 +9,7 @@ from prometheus_client import Counter
 
 from operators.batch import Batch
 from operators.each import Batches, Oks, each
+from operators.limit import FailureLimit
 from records.enriched import Encoded
 from records.index_names import END_OF_TIME, PRIORITIES, IndexNames
 from records.search import encode_rating, template, with_timestamp
@@ -28,15 +29,16 @@ def documents(
     enriched: Batches[Encoded],
     alerts: Batches[Encoded],
     oks: Oks,
+    limit: Callable[[], FailureLimit],
 ) -> Stream[tuple[str, Batch[Document]]]:
     """What goes to the search indices. A document's id is its rating's: one that comes again replaces itself."""
     streams = [
-        oks(each("rating_document", enriched, to_document(settings, settings.index))),
-        oks(each("alert_document", alerts, to_document(settings, settings.alerts_index))),
+        oks(each("rating_document", enriched, to_document(settings, settings.index), limit())),
+        oks(each("alert_document", alerts, to_document(settings, settings.alerts_index), limit())),
     ]
     if settings.ratings_index:
-        raw = oks(each("raw_rating_json", ratings, encode_rating))
-        streams.append(oks(each("raw_rating_document", raw, to_document(settings, settings.ratings_index))))
+        raw = oks(each("raw_rating_json", ratings, encode_rating, limit()))
+        streams.append(oks(each("raw_rating_document", raw, to_document(settings, settings.ratings_index), limit())))
     return op.merge("documents", *streams)
 
 
