@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 log = logging.getLogger(__package__)
 
 _INTERVAL_SECONDS = 15.0
+"""Between two looks at the topics, unless ``topic.metadata.refresh.interval.ms`` is shorter."""
 _CONFIRM_SECONDS = 2.0
 _REQUEST_SECONDS = 10.0
 _POLL_SECONDS = 0.05
@@ -165,5 +166,6 @@ def watcher(config: Mapping[str, Any]) -> Watcher:
     with _watchers_lock:
         servers = config["bootstrap.servers"]
         if servers not in _watchers:
-            _watchers[servers] = Watcher(config)
+            refresh = float(config.get("topic.metadata.refresh.interval.ms", -1)) / 1000  # -1: librdkafka's "never"
+            _watchers[servers] = Watcher(config, min(refresh, _INTERVAL_SECONDS) if refresh > 0 else _INTERVAL_SECONDS)
         return _watchers[servers]
