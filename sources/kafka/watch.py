@@ -16,7 +16,6 @@ from confluent_kafka.admin import AdminClient
 log = logging.getLogger(__package__)
 
 _INTERVAL_SECONDS = 15.0
-"""Between two looks at the topics, unless ``topic.metadata.refresh.interval.ms`` is shorter."""
 _CONFIRM_SECONDS = 2.0
 _REQUEST_SECONDS = 10.0
 _POLL_SECONDS = 0.05
@@ -47,6 +46,12 @@ def change(name: str, before: Topic, now: Topic | None) -> str | None:
         counts = f"{len(now.partitions)} {partitions} now, {len(before.partitions)} when the flow started"
         return f"topic {name} has {counts}: the flow ends, start it again to read them"
     return None
+
+
+def interval(config: Mapping[str, Any]) -> float:
+    """Seconds between two looks at the topics: 15, or ``topic.metadata.refresh.interval.ms`` if that is shorter."""
+    refresh = float(config.get("topic.metadata.refresh.interval.ms", -1)) / 1000
+    return min(refresh, _INTERVAL_SECONDS) if refresh > 0 else _INTERVAL_SECONDS  # -1 is librdkafka's "never"
 
 
 def describe(admin: AdminClient, topic: str) -> Topic | None:
@@ -166,6 +171,5 @@ def watcher(config: Mapping[str, Any]) -> Watcher:
     with _watchers_lock:
         servers = config["bootstrap.servers"]
         if servers not in _watchers:
-            refresh = float(config.get("topic.metadata.refresh.interval.ms", -1)) / 1000  # -1: librdkafka's "never"
-            _watchers[servers] = Watcher(config, min(refresh, _INTERVAL_SECONDS) if refresh > 0 else _INTERVAL_SECONDS)
+            _watchers[servers] = Watcher(config, interval(config))
         return _watchers[servers]
