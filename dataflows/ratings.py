@@ -47,28 +47,30 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     ratings = decode("decode_ratings", op.input("ratings", flow, ports.ratings), of_ratings, user_id, limit())
     changes = op.input("customers", flow, ports.customers)
     customers = decode("decode_customers", changes, of_customers, customer_id, limit())
-    join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings))
-    unhappy_platinum = oks(where("unhappy_platinum", join.joined, unhappy(settings)))
-    alerts = oks(each("alert", unhappy_platinum, enriched.to_alert))
+    join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings), limit)
+    unhappy_platinum = oks(where("unhappy_platinum", join.joined, unhappy(settings), limit()))
+    alerts = oks(each("alert", unhappy_platinum, enriched.to_alert, limit()))
 
     if avro := ports.enriched_avro:
-        enriched_out = oks(together("enriched_avro", join.joined, avro.encode))
+        enriched_out = oks(together("enriched_avro", join.joined, avro.encode, limit()))
     else:
-        enriched_out = oks(together("enriched_json", join.joined, enriched.encode_matches))
-    alerts_json = oks(each("alerts_json", alerts, enriched.encode))
+        enriched_out = oks(together("enriched_json", join.joined, enriched.encode_matches, limit()))
+    alerts_json = oks(each("alerts_json", alerts, enriched.encode, limit()))
 
     ticks = op.input("ticks", flow, ports.ticks)
     output_with_ticks("enriched", enriched_out, ticks, ports.enriched)
     output_with_ticks("alerts", alerts_json, ticks, ports.alerts)
     if ports.search:
-        enriched_json = oks(together("search_json", join.joined, enriched.encode_matches)) if avro else enriched_out
-        documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json, oks)
+        enriched_json = (
+            oks(together("search_json", join.joined, enriched.encode_matches, limit())) if avro else enriched_out
+        )
+        documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json, oks, limit)
         output_with_ticks("search", documents, ticks, ports.search)
     if ports.archive:
-        rows = oks(each("archive_rows", join.joined, enriched.enrich))
+        rows = oks(each("archive_rows", join.joined, enriched.enrich, limit()))
         output_with_ticks("archive", rows, ticks, ports.archive)
 
-    unmatched = oks(each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings)))
+    unmatched = oks(each("unmatched", join.unmatched, partial(rating.unmatched, settings.topics.ratings), limit()))
     malformed = op.merge("malformed", ratings.errs, customers.errs, unmatched)
     failed = op.merge("failed", join.errs, *oks.errs)
     dead_letters = letters.messages(malformed, failed, ports.letters)

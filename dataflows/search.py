@@ -10,6 +10,7 @@ from prometheus_client import Counter
 from operators.batch import Batch
 from operators.each import Batches, Oks, each
 from operators.gather import spread
+from operators.limit import FailureLimit
 from records.enriched import Encoded
 from records.index_names import END_OF_TIME, PRIORITIES, IndexNames
 from records.search import encode_rating, template, with_timestamp
@@ -29,20 +30,33 @@ def documents(
     enriched: Batches[Encoded],
     alerts: Batches[Encoded],
     oks: Oks,
+    limit: Callable[[], FailureLimit],
 ) -> Stream[tuple[str, Batch[Document]]]:
     """What goes to the search indices. A document's id is its rating's: one that comes again replaces itself.
 
     The sink sends the documents of different lanes at the same time, so they are spread over the worker's lanes again.
     """
     streams = [
-        oks(each("rating_document", spread("ratings_by_lane", enriched, user), to_document(settings, settings.index))),
         oks(
-            each("alert_document", spread("alerts_by_lane", alerts, user), to_document(settings, settings.alerts_index))
+            each(
+                "rating_document",
+                spread("ratings_by_lane", enriched, user),
+                to_document(settings, settings.index),
+                limit(),
+            )
+        ),
+        oks(
+            each(
+                "alert_document",
+                spread("alerts_by_lane", alerts, user),
+                to_document(settings, settings.alerts_index),
+                limit(),
+            )
         ),
     ]
     if settings.ratings_index:
-        raw = oks(each("raw_rating_json", ratings, encode_rating))
-        streams.append(oks(each("raw_rating_document", raw, to_document(settings, settings.ratings_index))))
+        raw = oks(each("raw_rating_json", ratings, encode_rating, limit()))
+        streams.append(oks(each("raw_rating_document", raw, to_document(settings, settings.ratings_index), limit())))
     return op.merge("documents", *streams)
 
 

@@ -58,6 +58,11 @@ def json(kind: type[T]) -> Decoder[T]:
     return Decoder(lambda message: msgspec.json.decode(message.value() or b"", type=kind))
 
 
+def to_document(seen: Seen) -> Document:
+    """A view in its index."""
+    return Document("views", seen.id, msgspec.json.encode(seen))
+
+
 def letters(failures: Iterable[object]) -> list[KafkaMessage]:
     """Messages about records that could not be decoded, joined or encoded."""
     return [KafkaMessage(None, msgspec.json.encode(str(failure))) for failure in failures]
@@ -98,10 +103,11 @@ def flow(kafka: str, elasticsearch: str, stopping: Callable[[], bool] = lambda: 
         "ticks", flow, TickSource(tuple((key, Batch[KafkaMessage]()) for key in KEY_GROUPS), stopping=stopping)
     )
 
-    views = decode("decode_views", views_in, json(View), attrgetter("user"), FailureLimit(0.5, 1000))
-    users = decode("decode_users", users_in, json(User), attrgetter("id"), FailureLimit(0.5, 1000))
-    join = join_table("join", views.oks, users.oks, users_of_views(loaded.set))
-    documents = oks(each("document", join.joined, lambda seen: Document("views", seen.id, msgspec.json.encode(seen))))
+    limit = partial(FailureLimit, 0.5, 1000)
+    views = decode("decode_views", views_in, json(View), attrgetter("user"), limit())
+    users = decode("decode_users", users_in, json(User), attrgetter("id"), limit())
+    join = join_table("join", views.oks, users.oks, users_of_views(loaded.set), limit)
+    documents = oks(each("document", join.joined, to_document, limit()))
     index = ElasticsearchSink(Cluster((elasticsearch,)), reject, lane_of=group_index, stopping=stopping)
     output_with_ticks("index", documents, ticks, index)
 

@@ -1,6 +1,5 @@
 """Messages to records, by key group; what cannot be decoded becomes a dead letter."""
 
-import logging
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Callable, Generic, Iterable, Literal, NamedTuple, Sequence, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
@@ -15,11 +14,9 @@ from messages.errors import DecodeError
 from messages.message import Message, Poll
 from operators.batch import KEY_GROUPS, Batch
 from operators.failure import Unexpected
-from operators.limit import FailureLimit, TooManyFailures
+from operators.limit import FailureLimit
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 _records = Counter(
     "decode_records",
@@ -150,11 +147,7 @@ class _Undecoded:
         if not isinstance(error, DecodeError):
             self.unexpected.log(place, error)
         kind, reason = type(error).__name__, str(error)
-        try:
-            self._limit.failed([(kind, f"{place}: {reason}")])
-        except TooManyFailures as too_many:
-            log.error("%s: %s", self._step, too_many)  # in a cluster Bytewax does not show the exception
-            raise
+        self._limit.failed_in(self._step, kind, f"{place}: {reason}")
         return of_message(topic, message, step=self._step, error=kind, reason=reason)
 
 

@@ -8,6 +8,7 @@ from bytewax.dataflow import Stream, operator
 
 from operators.batch import Batch
 from operators.failure import Failing, Failures, is_failures
+from operators.limit import FailureLimit
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -38,14 +39,14 @@ class Oks:
 
 
 @operator
-def each(step_id: str, up: Batches[X], function: Callable[[X], Y]) -> EachOut[Y]:
+def each(step_id: str, up: Batches[X], function: Callable[[X], Y], limit: FailureLimit) -> EachOut[Y]:
     """Replace each record by what ``function`` makes of it.
 
     >>> from bytewax.dataflow import Dataflow
     >>> from bytewax.testing import TestingSink, TestingSource, run_main
     >>> flow, halves, failed = Dataflow("doc"), [], []
     >>> numbers = op.input("in", flow, TestingSource([("exk", Batch([1, 0, 4]))]))
-    >>> out = each("divide", numbers, lambda number: 8 // number)
+    >>> out = each("divide", numbers, lambda number: 8 // number, FailureLimit(0.5, 1000))
     >>> op.output("oks", out.oks, TestingSink(halves))
     >>> op.output("errs", out.errs, TestingSink(failed))
     >>> run_main(flow)
@@ -58,12 +59,15 @@ def each(step_id: str, up: Batches[X], function: Callable[[X], Y]) -> EachOut[Y]
         step_id: Unique in the flow; failures and metrics name it.
         up: Batches of records.
         function: May be called again for a record that shares a batch with one that it raises for.
+        limit: Stops the flow when ``function`` raises for too many records.
     """
-    return _sifted(step_id, up, lambda records: Batch(map(function, records)))
+    return _sifted(step_id, up, limit, lambda records: Batch(map(function, records)))
 
 
 @operator
-def together(step_id: str, up: Batches[X], function: Callable[[Sequence[X]], Iterable[Y]]) -> EachOut[Y]:
+def together(
+    step_id: str, up: Batches[X], function: Callable[[Sequence[X]], Iterable[Y]], limit: FailureLimit
+) -> EachOut[Y]:
     """Replace the records of each batch by what ``function`` makes of all of them.
 
     Where it raises, it is tried on the halves of the batch.
@@ -72,34 +76,40 @@ def together(step_id: str, up: Batches[X], function: Callable[[Sequence[X]], Ite
     >>> from bytewax.testing import TestingSink, TestingSource, run_main
     >>> flow, out = Dataflow("doc"), []
     >>> numbers = op.input("in", flow, TestingSource([("exk", Batch([1, 2, 3]))]))
-    >>> op.output("out", together("reverse", numbers, reversed).oks, TestingSink(out))
+    >>> op.output("out", together("reverse", numbers, reversed, FailureLimit(0.5, 1000)).oks, TestingSink(out))
     >>> run_main(flow)
     >>> out
     [('exk', [3, 2, 1])]
     """
-    return _sifted(step_id, up, lambda records: Batch(function(records)))
+    return _sifted(step_id, up, limit, lambda records: Batch(function(records)))
 
 
 @operator
-def where(step_id: str, up: Batches[X], predicate: Callable[[X], bool]) -> EachOut[X]:
+def where(step_id: str, up: Batches[X], predicate: Callable[[X], bool], limit: FailureLimit) -> EachOut[X]:
     """Keep the records for which ``predicate`` holds.
 
     >>> from bytewax.dataflow import Dataflow
     >>> from bytewax.testing import TestingSink, TestingSource, run_main
     >>> flow, out = Dataflow("doc"), []
     >>> numbers = op.input("in", flow, TestingSource([("exk", Batch([1, 2, 3]))]))
-    >>> op.output("out", where("odd", numbers, lambda number: number % 2 == 1).oks, TestingSink(out))
+    >>> odd = where("odd", numbers, lambda number: number % 2 == 1, FailureLimit(0.5, 1000))
+    >>> op.output("out", odd.oks, TestingSink(out))
     >>> run_main(flow)
     >>> out
     [('exk', [1, 3])]
     """
-    return _sifted(step_id, up, lambda records: Batch(filter(predicate, records)), drop_empty=True)
+    return _sifted(step_id, up, limit, lambda records: Batch(filter(predicate, records)), drop_empty=True)
 
 
 def _sifted(
-    step_id: str, up: Batches[X], whole: Callable[[Sequence[X]], Batch[Y]], *, drop_empty: bool = False
+    step_id: str,
+    up: Batches[X],
+    limit: FailureLimit,
+    whole: Callable[[Sequence[X]], Batch[Y]],
+    *,
+    drop_empty: bool = False,
 ) -> EachOut[Y]:
-    failing = Failing(step_id.rsplit(".", 1)[-1])
+    failing = Failing(step_id.rsplit(".", 1)[-1], limit)
 
     def step(items: list[tuple[str, Batch[X]]]) -> list[tuple[str, Batch[Any]]]:
         out: list[tuple[str, Batch[Any]]] | None
@@ -109,6 +119,8 @@ def _sifted(
             out = None
         if out is None:
             out = [part for item in items for part in sift(*item)]
+        else:
+            failing.passed(sum(len(records) for _, records in items))
         return [item for item in out if item[1]] if drop_empty else out
 
     def sift(key: str, records: Batch[X]) -> list[tuple[str, Batch[Any]]]:

@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from typing_extensions import override
 
 from operators.batch import Batch
+from operators.limit import FailureLimit
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -44,17 +45,24 @@ def is_failures(item: tuple[str, object]) -> bool:
 
 
 class Failing:
-    """Makes a step's failures; counts and logs them."""
+    """Makes a step's failures; counts and logs them, up to the step's limit."""
 
-    def __init__(self, step: str) -> None:
-        self._step, self._count = step, _failed.labels(step)
+    def __init__(self, step: str, limit: FailureLimit) -> None:
+        self._step, self._limit, self._count = step, limit, _failed.labels(step)
         self._unexpected = Unexpected(step)
+        self.passed = limit.passed
 
     def failure(self, record: Any, error: Exception) -> Failure:
-        """The failure of a record that raised ``error``."""
+        """The failure of a record that raised ``error``.
+
+        Raises:
+            TooManyFailures: it is one too many.
+        """
+        kind, reason = type(error).__name__, str(error)
         self._count.inc()
         self._unexpected.log("a record", error)
-        return Failure(record, self._step, type(error).__name__, str(error))
+        self._limit.failed_in(self._step, kind, reason)
+        return Failure(record, self._step, kind, reason)
 
     def sift(self, whole: Callable[[Sequence[X]], Batch[Y]], records: Sequence[X], failures: Failures) -> Batch[Y]:
         """What ``whole`` makes of the records, but of those that it raises for: they are added to ``failures``.
@@ -63,15 +71,19 @@ class Failing:
 
         Raises:
             Exception: ``whole`` raises for no records at all.
+            TooManyFailures: too many records of the step have failed by now.
         """
         try:
-            return whole(records)
+            made = whole(records)
         except Exception as error:
             if not records:
                 raise
             if len(records) == 1:
                 failures.append(self.failure(records[0], error))
                 return Batch()
+        else:
+            self.passed(len(records))
+            return made
         middle = len(records) // 2
         first = self.sift(whole, records[:middle], failures)
         first += self.sift(whole, records[middle:], failures)

@@ -24,6 +24,7 @@ from operators.batch import Batch
 from operators.decode import Loaded
 from operators.failure import Failing, Failures
 from operators.gather import Home
+from operators.limit import FailureLimit, TooManyFailures
 from operators.state import JoinState, pack, unpack
 
 L = TypeVar("L")
@@ -120,16 +121,25 @@ def join_table(
     stream: Stream[tuple[str, Batch[L] | Loaded]],
     table: Stream[tuple[str, Batch[C] | Loaded]],
     join: Join[L, C, R, V, O],
+    limit: Callable[[], FailureLimit],
 ) -> JoinOut[L, O]:
     """Join each record of ``stream`` with the row that ``table`` has for its key.
 
     Both streams are keyed by key group and are merged before the join: what one process sends to a key group
     arrives in the order in which it was sent.
+
+    Args:
+        step_id: Unique in the flow; failures and metrics name it.
+        stream: Batches of records.
+        table: Batches of changes, and the markers of loading.
+        join: How they are joined.
+        limit: Makes the limits of the records and of the changes: each stops the flow when too many of them fail.
     """
     name = step_id.rsplit(".", 1)[-1]
+    bad_records, bad_changes = Failing(name, limit()), Failing(name, limit())
     changes = op.map_value("table", table, Changes)
     both = op.merge("both", stream, changes)
-    out = op.stateful_batch("join", both, lambda state: TableJoin(name, join, state))
+    out = op.stateful_batch("join", both, lambda state: TableJoin(name, join, bad_records, bad_changes, state))
     home = Home()
     return JoinOut(
         joined=op.flat_map_batch(
@@ -147,9 +157,18 @@ def join_table(
 class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
     """The join of one key group."""
 
-    def __init__(self, step: str, join: Join[L, C, R, V, O], state: bytes | None) -> None:
+    def __init__(
+        self,
+        step: str,
+        join: Join[L, C, R, V, O],
+        bad_records: Failing,
+        bad_changes: Failing,
+        state: bytes | None,
+    ) -> None:
         self._join = join
-        self._failing = Failing(step)
+        self._bad_records, self._bad_changes = bad_records, bad_changes
+        self._told = 0
+        """How many of the joined records that are on their way out the limit was told of."""
         self._table: dict[int, R] = {}
         # Last known versions: of rows in the table; of deleted keys, most recent last; of the last truncate.
         self._versions: dict[int, V] = {}
@@ -193,7 +212,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
             self._held_gauge.inc(held)
         if added := len(self._table) - rows:
             self._rows_gauge.inc(added)
-        return _emit(out)
+        return self._emit(out)
 
     @override
     def on_notify(self) -> tuple[list[_Out], bool]:
@@ -202,7 +221,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         while self._held and next(iter(self._held.values()))[0] <= now:
             self._give_up(out)
         self._held_gauge.inc(len(self._held) - waiting)
-        return _emit(out)
+        return self._emit(out)
 
     @override
     def notify_at(self) -> datetime | None:
@@ -252,7 +271,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
                 else:
                     out.joined.append(self._join.combine(record, row))
             except Exception as error:
-                out.failures.append(self._failing.failure(record, error))
+                self._fail(record, error, out)
         return unknown
 
     def _combine(self, record: L, row: R | None, out: _Out) -> bool:
@@ -260,9 +279,18 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         try:
             out.joined.append(self._join.combine(record, row))
         except Exception as error:
-            out.failures.append(self._failing.failure(record, error))
+            self._fail(record, error, out)
             return False
         return True
+
+    def _fail(self, record: L, error: Exception, out: _Out) -> None:
+        self._tell(len(out.joined))
+        out.failures.append(self._bad_records.failure(record, error))
+
+    def _tell(self, joined: int) -> None:
+        """Tell the limit of those of so many joined records that it was not told of."""
+        self._bad_records.passed(joined - self._told)
+        self._told = joined
 
     def _hold(self, records: list[L]) -> None:
         until = self._join.clock() + self._join.grace
@@ -272,11 +300,17 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         self._next_ticket += len(records)
 
     def _change(self, changes: list[C], out: _Out) -> None:
-        for change in changes:
+        told = 0
+        for at, change in enumerate(changes):
             try:
                 self._apply(*self._join.change(change), out)
+            except TooManyFailures:  # of the records that waited for the change
+                raise
             except Exception as error:
-                out.failures.append(self._failing.failure(change, error))
+                self._bad_changes.passed(at - told)
+                told = at + 1
+                out.failures.append(self._bad_changes.failure(change, error))
+        self._bad_changes.passed(len(changes) - told)
         while len(self._deleted) > self._join.max_deleted:
             self._deleted.popitem(last=False)
 
@@ -343,6 +377,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
             out.unmatched.append(record)
         self._given_up.inc()
 
-
-def _emit(out: _Out) -> tuple[list[_Out], bool]:
-    return ([out] if any(out) else []), False
+    def _emit(self, out: _Out) -> tuple[list[_Out], bool]:
+        self._tell(len(out.joined))
+        self._told = 0
+        return ([out] if any(out) else []), False

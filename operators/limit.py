@@ -1,8 +1,11 @@
 """A limit on failures: where too many records fail, it is not the records that are wrong."""
 
+import logging
 from collections import Counter, deque
 from collections.abc import Sequence
 from threading import Lock
+
+log = logging.getLogger(__name__)
 
 WINDOW = 10_000
 _EXAMPLE_CHARACTERS = 500
@@ -54,6 +57,30 @@ class FailureLimit:
                 failed = self._kinds.total() if self._records >= self._window else 0
                 if failed > self._max_share * self._window:
                     raise TooManyFailures(self._explain(f"{failed:,} of {self._window:,} records", "MAX_SHARE"))
+
+    def mixed(self, passed: int, errors: Sequence[tuple[str, str]]) -> None:
+        """Records passed and failed in an order that is not known: it is taken that they were evenly mixed.
+
+        Raises:
+            TooManyFailures: too many failed by now.
+        """
+        if not errors:
+            self.passed(passed)
+        for at, error in enumerate(errors):
+            self.passed(passed * (at + 1) // len(errors) - passed * at // len(errors))
+            self.failed([error])
+
+    def failed_in(self, step: str, kind: str, reason: str) -> None:
+        """One record failed in a step of the flow, which the log names: a cluster of Bytewax loses the error's text.
+
+        Raises:
+            TooManyFailures: too many have by now.
+        """
+        try:
+            self.failed([(kind, reason)])
+        except TooManyFailures as too_many:
+            log.error("%s: %s", step, too_many)
+            raise
 
     def _add(self, kind: str | None, count: int) -> None:
         last = self._runs[-1] if self._runs else None

@@ -1,8 +1,17 @@
 """Errors of sinks. The message of each is one line that says what to do."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+
+Limit = Callable[[int, Sequence[tuple[str, str]]], None]
+"""Is told with each snapshot what became of the records since the last one: how many the destination took, and the
+kinds and reasons of the errors for which it refused others. It raises ``Refused`` once that is no longer taken to be
+the fault of records: the flow stops."""
+
+
+def no_limit(_taken: int, _errors: Sequence[tuple[str, str]]) -> None:
+    """The limit of a destination that may refuse all records."""
 
 
 class SinkError(RuntimeError):

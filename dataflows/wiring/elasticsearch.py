@@ -15,8 +15,9 @@ from operators.batch import KEY_GROUPS, group_index
 from records.enriched import locate
 from settings import Search
 from sinks import elasticsearch
-from sinks.elasticsearch import Cluster, ElasticsearchSink, Limit, Rejected, Sending
+from sinks.elasticsearch import Cluster, ElasticsearchSink, Rejected, Sending
 from sinks.elasticsearch.readiness import Denied, Elsewhere, NotYet, Untrusted, prepare
+from sinks.errors import Limit, no_limit
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ START_SECONDS = 5.0
 
 
 def connect(
-    settings: Search, write: Callable[[list[Refused]], None], limit: Limit | None = None
+    settings: Search, write: Callable[[list[Refused]], None], limit: Limit = no_limit
 ) -> ElasticsearchSink | None:
     """The branch's sink; None if the branch is off. ``write`` writes dead letters, and returns when they are safe.
 

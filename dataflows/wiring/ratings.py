@@ -1,6 +1,7 @@
 """The ports of the main job, by its settings."""
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from threading import Event
@@ -12,14 +13,27 @@ from dataflows.ports import Ports
 from dataflows.wiring import elasticsearch, kafka, registry, s3
 from dataflows.wiring.errors import starting
 from operators.batch import KEY_GROUPS, Batch, group_index
-from operators.limit import FailureLimit
+from operators.limit import FailureLimit, TooManyFailures
 from records.enriched import locate
 from settings import Settings
+from sinks.errors import Limit, Refused
 from sinks.kafka import KafkaSink, KafkaWriter
 from sources.kafka import Originals
 from sources.tick import TickSource
 
 log = logging.getLogger(__name__)
+
+
+def ask(limit: FailureLimit, taken: int, errors: Sequence[tuple[str, str]]) -> None:
+    """Tell the limit of a destination's records what became of them.
+
+    Raises:
+        Refused: too many were refused.
+    """
+    try:
+        limit.mixed(taken, errors)
+    except TooManyFailures as too_many:
+        raise Refused(str(too_many)) from None
 
 
 def connect(settings: Settings) -> Ports:
@@ -47,7 +61,9 @@ def connect(settings: Settings) -> Ports:
     rejected = partial(kafka.rejected, letters, names.dead_letters)
     bury = partial(kafka.bury, letters, partial(KafkaWriter, names.dead_letters, config))
 
-    limit = FailureLimit(settings.dead_letters.max_share, settings.dead_letters.max_in_a_row)
+    def limit() -> Limit:
+        own = FailureLimit(settings.dead_letters.max_share, settings.dead_letters.max_in_a_row)
+        return partial(ask, own)
 
     held_back = timedelta(0)
     of_outputs = of_dead_letters = None
@@ -61,8 +77,14 @@ def connect(settings: Settings) -> Ports:
         names.enriched,
         rejected=partial(rejected, names.enriched, "enriched", avro.locate if avro else locate),
         identity=of_outputs,
+        limit=limit(),
     )
-    alerts = sink(names.alerts, rejected=partial(rejected, names.alerts, "alerts", locate), identity=of_outputs)
+    alerts = sink(
+        names.alerts,
+        rejected=partial(rejected, names.alerts, "alerts", locate),
+        identity=of_outputs,
+        limit=limit(),
+    )
     dead_letters = sink(names.dead_letters, identity=of_dead_letters)
 
     def recognised() -> bool:
@@ -91,8 +113,8 @@ def connect(settings: Settings) -> Ports:
         alerts=alerts,
         dead_letters=dead_letters,
         letters=letters,
-        search=elasticsearch.connect(settings.search, bury, limit),
-        archive=s3.connect(settings.archive, bury),
+        search=elasticsearch.connect(settings.search, bury, limit()),
+        archive=s3.connect(settings.archive, bury, limit()),
         schemas=known,
         enriched_avro=avro,
         ticks=TickSource(

@@ -19,6 +19,7 @@ from messages.dead_letter import Refused
 from operators.batch import group_index
 from records.enriched import EnrichedRating
 from settings import Archive
+from sinks.errors import Limit, no_limit
 from sinks.s3 import Layout, Rejection, Rolling, S3Sink
 from sinks.s3.errors import Verdict, classify, code, describe, status
 
@@ -29,12 +30,13 @@ _NO_BUCKET, _ELSEWHERE = 404, {301, 400}
 """HTTP statuses of a bucket that is not there, and of one in another region."""
 
 
-def connect(settings: Archive, bury: Callable[[list[Refused]], None]) -> S3Sink | None:
+def connect(settings: Archive, bury: Callable[[list[Refused]], None], limit: Limit = no_limit) -> S3Sink | None:
     """The branch's sink; None if the branch is off.
 
     Args:
         settings: the branch's.
         bury: writes dead letters of ratings that no object can hold, and returns when they are safe.
+        limit: stops the flow at too many of them.
 
     Raises:
         StartupError: the bucket is not there or not ours, a setting is not usable, or there is no recovery store.
@@ -61,6 +63,7 @@ def connect(settings: Archive, bury: Callable[[list[Refused]], None]) -> S3Sink 
         form,
         Rolling(settings.roll_bytes, settings.roll_rows, settings.roll_seconds, settings.max_open_objects),
         reject=partial(_reject, bury, settings.bucket),
+        limit=limit,
         extra=_extra(settings),
         concurrency=settings.concurrency,
         max_buffer_bytes=settings.max_buffer_bytes,

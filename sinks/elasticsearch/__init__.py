@@ -14,6 +14,6 @@ from ..errors import Refused
 from .bulk import Document, OpType, Rejected
 from .client import Cluster, Template
 from .senders import Sending
-from .sink import ElasticsearchSink, Limit
+from .sink import ElasticsearchSink
 
-__all__ = ["Cluster", "Document", "ElasticsearchSink", "Limit", "OpType", "Refused", "Rejected", "Sending", "Template"]
+__all__ = ["Cluster", "Document", "ElasticsearchSink", "OpType", "Refused", "Rejected", "Sending", "Template"]

@@ -61,11 +61,7 @@ class Lane(StatefulSinkPartition[Iterable[Document], bytes]):
         self._sink.release()
 
     def _decide(self, passed: int, rejected: list[Rejected]) -> None:
-        limit = self._sink.limit
-        if limit and passed:
-            limit.passed(passed)
-        if limit and rejected:
-            limit.failed([(document.error, document.reason) for document in rejected])
+        self._sink.limit(passed, [(document.error, document.reason) for document in rejected])
         if rejected:
             self._sink.reject(rejected)
             outcomes.labels("rejected").inc(len(rejected))

@@ -1,12 +1,11 @@
 """The sink: what Bytewax calls."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from typing_extensions import override
 
-from ..errors import logged
+from ..errors import Limit, logged, no_limit
 from ..lanes import LanedSink, Shared
 from ..state import decode
 from .bulk import Document, OpType, Rejected
@@ -14,16 +13,6 @@ from .client import Cluster, Template
 from .lane import Lane
 from .senders import Senders, Sending
 from .state import LaneState
-
-
-class Limit(Protocol):
-    """How many documents may be rejected before something else than the documents is taken to be at fault."""
-
-    def passed(self, count: int) -> None:
-        """Count documents that were taken."""
-
-    def failed(self, errors: Sequence[tuple[str, str]]) -> None:
-        """Count documents that are to be rejected, by their errors and reasons; raise if they are too many."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +33,8 @@ class ElasticsearchSink(LanedSink[Iterable[Document], bytes]):
     keep_unanswered: bool = False
     """Whether the flow has a recovery store, where snapshots keep documents that are not answered. Without one a
     snapshot waits for their answers, 120 s at most."""
-    limit: Limit | None = None
-    """Asked before documents are rejected; the error that it raises stops the flow, and no document is lost."""
+    limit: Limit = no_limit
+    """Told before documents are rejected: where it raises, none is lost."""
     stopping: Callable[[], bool] = lambda: False
     """While this holds, a full buffer takes more: the flow is to end, and its last snapshot to be taken."""
     _senders: Shared[Senders] = field(default_factory=Shared, repr=False)

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from prometheus_client import Counter
 
-from ..errors import SinkError
+from ..errors import Limit, SinkError, no_limit
 from .messages import Identity, KafkaMessage, KafkaRecord, Rejected
 from .state import LaneState
 from .topic import Topic
@@ -52,6 +52,7 @@ class KafkaWriter:
         config: dict[str, Any],
         rejected: Rejected | None = None,
         identity: Identity | None = None,
+        limit: Limit = no_limit,
     ) -> None:
         """Writers of one configuration share a producer; those of one topic share the identities that are on it.
 
@@ -61,6 +62,7 @@ class KafkaWriter:
         self._topic, self._outlet = topic, _outlet(config)
         if rejected is not None:
             self._outlet.rejected[topic] = rejected
+            self._outlet.tallies.setdefault(topic, _Tally(limit))
         if identity is not None:
             self._outlet.know(topic, identity)
         self._written = _written.labels(topic)
@@ -79,6 +81,7 @@ class KafkaWriter:
 
         Raises:
             DeliveryError: something was not.
+            Refused: a topic refuses too many messages.
         """
         self._outlet.flush()
 
@@ -95,6 +98,29 @@ class KafkaWriter:
         """
         written = self._outlet.written.get(self._topic)
         return written.state() if written is not None else None
+
+
+class _Tally:
+    """What became of the messages to a topic since the last ``flush``."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit, self._lock = limit, threading.Lock()
+        self._written, self._errors = 0, list[tuple[str, str]]()
+
+    def wrote(self, count: int) -> None:
+        with self._lock:
+            self._written += count
+
+    def refused(self, why: str) -> None:
+        with self._lock:
+            self._errors.append(("MessageTooLarge", why))
+
+    def tell(self) -> None:
+        """Tell the limit, which raises."""
+        with self._lock:
+            written, errors = self._written, self._errors
+            self._written, self._errors = 0, []
+        self._limit(max(0, written - len(errors)), errors)
 
 
 class _Reports:
@@ -137,6 +163,7 @@ class _Outlet:
         self._reports = _Reports()
         self._flushing = threading.Lock()
         self.rejected: dict[str, Rejected] = {}
+        self.tallies: dict[str, _Tally] = {}
         self.written: dict[str, Written] = {}
         self._config = config
         merged = {**_DEFAULTS, **config}
@@ -160,7 +187,10 @@ class _Outlet:
     def write_new(self, topic: str, messages: Iterable[KafkaRecord]) -> int:
         """``write`` the messages that are not on the topic yet."""
         written = self.written.get(topic)
-        return self.write(topic, messages if written is None else written.rest(messages))
+        count = self.write(topic, messages if written is None else written.rest(messages))
+        if tally := self.tallies.get(topic):
+            tally.wrote(count)
+        return count
 
     def write(self, topic: str, messages: Iterable[KafkaRecord]) -> int:
         """Hand messages to the producer; where its queue is full, wait for room.
@@ -196,6 +226,8 @@ class _Outlet:
             if too_large := self._reports.take_too_large():
                 self._write_apart(too_large)
                 self._flush_once()
+            for tally in [*self.tallies.values()]:
+                tally.tell()
 
     def _flush_once(self) -> None:
         left = self._producer.flush(self._deadline)
@@ -230,6 +262,7 @@ class _Outlet:
         if instead is None:
             raise DeliveryError(f"{why}, and there is nowhere else to write it")
         _rejected.labels(topic).inc()
+        self.tallies[topic].refused(why)
         other, replacement = instead(message, why)
         self.write_new(other, [replacement])
 

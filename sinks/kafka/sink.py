@@ -7,7 +7,7 @@ from typing import Any
 from bytewax.outputs import StatefulSinkPartition
 from typing_extensions import override
 
-from ..errors import logged
+from ..errors import Limit, logged, no_limit
 from ..lanes import LanedSink
 from ..state import decode, encode
 from .messages import Identity, KafkaRecord, Rejected
@@ -37,13 +37,15 @@ class KafkaSink(LanedSink[Iterable[KafkaRecord], bytes | None]):
     identity: Identity | None = None
     """Recognises the messages that a run before a crash has written. Every writer to the topic in the process must
     have the same ``config``, or its messages are not recognised."""
+    limit: Limit = no_limit
+    """Told after messages that are over the size limit were written elsewhere."""
     _baselines: dict[str, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
     """For each lane of this process: whether a snapshot has the topic's ends."""
 
     @override
     @logged(__name__)
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> "_Lane":
-        writer = KafkaWriter(self.topic, self.config, self.rejected, self.identity)
+        writer = KafkaWriter(self.topic, self.config, self.rejected, self.identity, self.limit)
         self._baselines[for_part] = resume_state is not None and writer.restore(decode(LaneState, resume_state))
         return _Lane(for_part, writer, self._baselines)
 

@@ -57,6 +57,10 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
         self._next = 0
         self._open = OrderedDict[Place, Object]()
         """The one that waited longest for a row first."""
+        self._taken = 0
+        """Records since the last snapshot, those that were rejected among them."""
+        self._errors = list[tuple[str, str]]()
+        """Of those that were rejected."""
         self._closed = list[Object]()
         """Closing or sealed, and not complete."""
         # Snapshot 0 is the one that the lane is resumed from; it is durable.
@@ -68,7 +72,9 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
     @logged(__name__)
     def write_batch(self, values: list[Sequence[Any]]) -> None:
         self._uploads.backlog.wait_for_room()
-        for place, records in self._split([*chain.from_iterable(values)]):
+        given = [*chain.from_iterable(values)]
+        self._taken += len(given)
+        for place, records in self._split(given):
             if place[0] is None:
                 _undated.inc(len(records))
             self._write(place, records)
@@ -87,7 +93,12 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
         self._closed = [known for known in self._closed if known.upload.stage is not Stage.DONE]
         for known in self._objects():
             known.saved = self._snapshot if known.saved is None else known.saved
-        return encode(LaneState(self._series, self._next, tuple(known.save() for known in self._objects())))
+        state = LaneState(self._series, self._next, tuple(known.save() for known in self._objects()))
+        # By now each record is in a block, or rejected.
+        errors, taken = self._errors, self._taken
+        self._errors, self._taken = [], 0
+        self._sink.limit(taken - len(errors), errors)
+        return encode(state)
 
     @override
     def close(self) -> None:
@@ -199,6 +210,7 @@ class Lane(StatefulSinkPartition[Sequence[Any], bytes]):
         if rejected:
             _rejected.inc(len(rejected))
             self._sink.reject(rejected)
+            self._errors += [(error, reason) for _, error, reason in rejected]
 
     def _report(self, current: Object, now: float) -> None:
         rolling = self._sink.rolling

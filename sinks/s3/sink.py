@@ -9,7 +9,7 @@ from typing import Any
 from typing_extensions import override
 
 from ..background import Backlog
-from ..errors import Refused, logged
+from ..errors import Limit, Refused, logged, no_limit
 from ..lanes import LanedSink, Shared
 from ..state import decode
 from .formats.format import Format
@@ -64,6 +64,8 @@ class S3Sink(LanedSink[Sequence[Any], bytes]):
     rolling: Rolling = field(default_factory=Rolling)
     reject: Callable[[list[Rejection]], None] = stop
     """Takes records that no object can hold, and returns when they are safe elsewhere."""
+    limit: Limit = no_limit
+    """Told after records are rejected."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """More arguments of a new object: encryption, storage class, tags."""
     concurrency: int = 4

@@ -48,6 +48,12 @@ def change(name: str, before: Topic, now: Topic | None) -> str | None:
     return None
 
 
+def interval(config: Mapping[str, Any]) -> float:
+    """Seconds between two looks at the topics: 15, or ``topic.metadata.refresh.interval.ms`` if that is shorter."""
+    refresh = float(config.get("topic.metadata.refresh.interval.ms", -1)) / 1000
+    return min(refresh, _INTERVAL_SECONDS) if refresh > 0 else _INTERVAL_SECONDS  # -1 is librdkafka's "never"
+
+
 def describe(admin: AdminClient, topic: str) -> Topic | None:
     """The topic; None: the brokers have none of that name.
 
@@ -165,5 +171,5 @@ def watcher(config: Mapping[str, Any]) -> Watcher:
     with _watchers_lock:
         servers = config["bootstrap.servers"]
         if servers not in _watchers:
-            _watchers[servers] = Watcher(config)
+            _watchers[servers] = Watcher(config, interval(config))
         return _watchers[servers]

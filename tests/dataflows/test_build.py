@@ -15,9 +15,12 @@ from bytewax.testing import TestingSink, TestingSource, cluster_main
 from dataflows import ratings
 from dataflows.ports import Messages, Ports
 from dataflows.ratings import build
+from dataflows.wiring.ratings import ask
 from messages.message import Poll
+from operators.limit import FailureLimit
 from servers.embedded.messages import message
 from settings import Settings
+from sinks.errors import Refused
 from sinks.kafka import Key
 
 Written = tuple[bytes | None, bytes | None]
@@ -397,3 +400,10 @@ def test_the_flow_is_made_when_it_is_asked_for(silent_server: socket.socket) -> 
 def test_the_module_has_nothing_else() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'flows'"):
         ratings.flows  # noqa: B018
+
+
+def test_too_many_refusals_of_a_destination_are_an_error_of_its_sink() -> None:
+    limit = FailureLimit(1, 3)
+    ask(limit, 0, [("TooLong", "why")] * 3)
+    with pytest.raises(Refused, match=r"^4 records in a row became dead letters, .* TooLong \(4\), for example why$"):
+        ask(limit, 0, [("TooLong", "why")])

@@ -25,7 +25,7 @@ from tests.dataflows.world import settings
 
 RATE = 2000
 # `make soak` asks for a minute.
-SECONDS = float(os.environ.get("OUTAGE_SECONDS", "8"))
+SECONDS = float(os.environ.get("OUTAGE_SECONDS", "5"))
 CUSTOMERS = 1000
 PARTITIONS = 2
 BUCKET = "archive"

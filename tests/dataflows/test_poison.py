@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.testing import TestingSink, TestingSource, cluster_main
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -112,7 +113,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 class Run:
     """The main job, run over polls of messages."""
 
-    def __init__(self, polls: Sequence[Sequence[Message]], *, avro: bool, workers: int = 1) -> None:
+    def __init__(self, polls: Sequence[Sequence[Message]], *, avro: bool = False, workers: int = 1) -> None:
         self._messages = {(3, one.offset()): one for poll in polls for one in poll}
         customers = [message(b"%d" % number, topic="customers", partition=0) for number in (PLATINUM, BROKEN)]
         outputs: dict[str, list[Any]] = {
@@ -200,6 +201,41 @@ def test_all_kinds(workers: int) -> None:
 @given(st.lists(st.lists(st.sampled_from((good, good, *KINDS)), max_size=40), min_size=1, max_size=4), st.booleans())
 def test_good_ratings_go_on_and_each_bad_one_is_a_dead_letter(kinds: list[list[Any]], avro: bool) -> None:
     check(kinds, avro=avro)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("kind", [half_a_pair, no_text, text_for_a_number])
+def test_a_step_that_fails_for_everything_stops_the_flow_with_a_line(
+    kind: Any, workers: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DEAD_LETTERS_MAX_IN_A_ROW", "20")
+    Run(written([[kind] * 10, [kind] * 10]), workers=workers)
+    mixed = [*[kind] * 20, good] * 3
+    Run(written([mixed, mixed]), workers=workers)
+    assert "became dead letters" not in caplog.text
+    with pytest.raises(BytewaxRuntimeError):
+        Run(written([[good] * 50, [kind] * 30, [good] * 50]), workers=workers)
+    lines = [line for line in caplog.messages if "became dead letters" in line]
+    assert len(lines) <= workers  # another worker may be in another step at that moment
+    step, _, line = lines[0].partition(": ")
+    assert step in JSON[kind]
+    assert line.startswith("21 records in a row became dead letters, ")
+    assert "more than DEAD_LETTERS_MAX_IN_A_ROW allows; the commonest error is " in line
+    assert "(21), for example " in line
+
+
+@pytest.mark.parametrize(("share", "stops"), [("0.4", True), ("0.6", False)])
+def test_a_step_that_fails_for_too_large_a_share_stops_the_flow(
+    share: str, stops: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DEAD_LETTERS_MAX_SHARE", share)
+    polls = written([[good, more_than_64_bits] * 1000] * 5)
+    if stops:
+        with pytest.raises(BytewaxRuntimeError):
+            Run(polls, avro=True)
+        assert "enriched_avro: 5,000 of 10,000 records became dead letters" in caplog.text
+    else:
+        assert len(Run(polls, avro=True).letters) == 5000
 
 
 @pytest.mark.parametrize("timestamp", [-1, 0, 1_528_800_546_808, 1_795_737_862_957_000, -(2**63), 2**63 - 1])

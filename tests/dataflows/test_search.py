@@ -26,11 +26,21 @@ KILLS = int(os.environ.get("KILLS", "3"))
 SERVER_KILLS = int(os.environ.get("SERVER_KILLS", "1"))
 
 
-@pytest.fixture
-def server(tmp_path: Path, elasticsearch_runs_here: None) -> Iterator[Elasticsearch]:
-    """An Elasticsearch of this test's own, that it may kill."""
-    with Elasticsearch(tmp_path / "elasticsearch") as server:
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory, elasticsearch_runs_here: None) -> Iterator[Elasticsearch]:
+    with Elasticsearch(tmp_path_factory.mktemp("elasticsearch")) as server:
         yield server
+
+
+@pytest.fixture
+def server(own_server: Elasticsearch) -> Elasticsearch:
+    """An empty Elasticsearch that no other file uses, so that a test may kill it."""
+    if not own_server.running():
+        own_server.start()
+    with Client(own_server.url, request_timeout=60) as client:
+        for index in client.indices.get(index="*", expand_wildcards="all"):
+            client.indices.delete(index=index)
+    return own_server
 
 
 @pytest.fixture

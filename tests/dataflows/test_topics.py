@@ -19,6 +19,8 @@ from tests.dataflows.test_start import inputs, read
 from tests.dataflows.world import Names, settings
 
 NOTICED_SECONDS = 60
+WATCHED = {"KAFKA_TOPIC_METADATA_REFRESH_INTERVAL_MS": "2000"}
+"""Topics are looked at more often than each 15 s."""
 
 
 def write(kafka: Kafka, topic: str, partition: int, *messages: tuple[bytes, bytes], **config: str) -> None:
@@ -45,12 +47,21 @@ def await_ratings(kafka: Kafka, names: Names, job: Job, wanted: set[int]) -> lis
     """All enriched ratings that there are, once these are among them."""
     deadline = time.monotonic() + 40
     while True:
-        time.sleep(1)
+        time.sleep(0.5)
         found = [json.loads(message.value() or b"") for message in read_all(kafka.bootstrap, names["enriched"])]
         if wanted <= {int(str(record["rating_id"])) for record in found}:
             return found
         assert job.running(), job.tail()
         assert time.monotonic() < deadline, f"{len(found)} of {len(wanted)}"
+
+
+def await_commits(kafka: Kafka, names: Names, topic: str, job: Job) -> None:
+    """Until the group has committed all messages of a topic."""
+    deadline = time.monotonic() + 25
+    with Reader(kafka.bootstrap, names[topic], group_id=names["ratings"]) as group:
+        while any(at < end for at, end in zip(group.committed(), group.ends(), strict=True) if end):
+            assert time.monotonic() < deadline, job.tail()
+            time.sleep(0.2)
 
 
 def make_anew(kafka: Kafka, topic: str, partitions: int = 2, **config: str | int) -> None:
@@ -67,7 +78,8 @@ def test_partitions_that_are_added_while_it_runs_end_it_with_a_line(
     inputs(kafka, names)
     write(kafka, names["customers"], 0, customer("Astley"))
     write(kafka, names["ratings"], 0, *ratings(0, 5))
-    with Job(tmp_path, settings(names, kafka.bootstrap), processes=processes) as job:
+    watched = WATCHED if topic == "ratings" else {}
+    with Job(tmp_path, settings(names, kafka.bootstrap, **watched), processes=processes) as job:
         await_ratings(kafka, names, job, set(range(5)))
         admin = kafka.admin()
         admin.create_partitions([NewPartitions(names[topic], 3)])[names[topic]].result(30)
@@ -98,10 +110,10 @@ def test_a_topic_of_ratings_that_is_made_anew_is_read_from_its_beginning(
     inputs(kafka, names)
     write(kafka, names["customers"], 0, customer("Astley"))
     write(kafka, names["ratings"], 0, *ratings(0, 10))
-    variables = settings(names, kafka.bootstrap, BYTEWAX_SNAPSHOT_INTERVAL="1")
+    variables = settings(names, kafka.bootstrap, BYTEWAX_SNAPSHOT_INTERVAL="1", **WATCHED)
     with Job(tmp_path, variables, recovery=recovery) as job:
         await_ratings(kafka, names, job, set(range(10)))
-        time.sleep(4)  # offsets are committed
+        await_commits(kafka, names, "ratings", job)
         if not runs:
             assert job.stop() == [0], job.tail()
         make_anew(kafka, names["ratings"])
@@ -121,9 +133,9 @@ def test_a_topic_of_customers_that_is_made_anew_is_loaded_anew(
     inputs(kafka, names)
     write(kafka, names["customers"], 0, customer("Astley"), (b"1", b"broken"))
     write(kafka, names["ratings"], 0, *ratings(0, 10))
-    with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+    with Job(tmp_path, settings(names, kafka.bootstrap, **WATCHED)) as job:
         await_ratings(kafka, names, job, set(range(10)))
-        time.sleep(3)
+        await_commits(kafka, names, "customers", job)
         if not runs:
             assert job.stop() == [0], job.tail()
         make_anew(kafka, names["customers"], cleanup_policy="compact")
@@ -132,7 +144,7 @@ def test_a_topic_of_customers_that_is_made_anew_is_loaded_anew(
         if runs:
             assert job.wait(NOTICED_SECONDS) == [1], job.tail()
     write(kafka, names["ratings"], 0, *ratings(10, 20))
-    with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+    with Job(tmp_path, settings(names, kafka.bootstrap, **WATCHED)) as job:
         found = await_ratings(kafka, names, job, set(range(20)))
         letters = read(kafka.bootstrap, names["dead_letters"], 3, seconds=10)
         assert job.stop() == [0], job.tail()
@@ -143,7 +155,7 @@ def test_a_topic_of_customers_that_is_made_anew_is_loaded_anew(
 def test_a_topic_that_is_deleted_while_it_runs_ends_it_with_a_line(kafka: Kafka, names: Names, tmp_path: Path) -> None:
     inputs(kafka, names)
     write(kafka, names["ratings"], 0, *ratings(0, 5))
-    with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+    with Job(tmp_path, settings(names, kafka.bootstrap, **WATCHED)) as job:
         await_ratings(kafka, names, job, set(range(5)))
         admin = kafka.admin()
         admin.delete_topics([names["ratings"]], operation_timeout=30)[names["ratings"]].result(30)

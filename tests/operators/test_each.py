@@ -15,6 +15,9 @@ import operators.output
 from operators.batch import Batch
 from operators.each import EachOut, Oks, each, together, where
 from operators.failure import Failures
+from operators.limit import FailureLimit
+
+NO_LIMIT = FailureLimit(1, 1_000_000)
 
 
 @pytest.mark.parametrize("module", [operators.each, operators.output])
@@ -43,8 +46,8 @@ def test_each_and_where(items: list[Any], squares: list[Any], odd: list[Any], ba
     failed: list[Any] = []
     flow, oks = Dataflow("test"), Oks()
     numbers = op.input("in", flow, TestingSource(items, batch_size))
-    op.output("mapped", oks(each("square", numbers, lambda number: number * number)), TestingSink(mapped))
-    op.output("kept", oks(where("odd", numbers, lambda number: number % 2 == 1)), TestingSink(kept))
+    op.output("mapped", oks(each("square", numbers, lambda number: number * number, NO_LIMIT)), TestingSink(mapped))
+    op.output("kept", oks(where("odd", numbers, lambda number: number % 2 == 1, NO_LIMIT)), TestingSink(kept))
     op.output("failed", op.merge("errs", *oks.errs), TestingSink(failed))
     run_main(flow)
     assert (mapped, kept, failed) == (squares, odd, [])
@@ -67,11 +70,11 @@ def bad_iterator(numbers: Sequence[int]) -> Iterable[int]:
     return map(bad_number, numbers)
 
 
-STEPS: dict[str, Callable[[Any], EachOut[int]]] = {
-    "each": lambda up: each("each", up, bad_number),
-    "together": lambda up: together("together", up, bad_numbers),
-    "an iterator": lambda up: together("iterator", up, bad_iterator),
-    "where": lambda up: where("where", up, lambda number: bad_number(number) >= 0),
+STEPS: dict[str, Callable[[Any, FailureLimit], EachOut[int]]] = {
+    "each": lambda up, limit: each("each", up, bad_number, limit),
+    "together": lambda up, limit: together("together", up, bad_numbers, limit),
+    "an iterator": lambda up, limit: together("iterator", up, bad_iterator, limit),
+    "where": lambda up, limit: where("where", up, lambda number: bad_number(number) >= 0, limit),
 }
 
 
@@ -97,7 +100,7 @@ def test_a_record_that_a_step_raises_for_fails_alone(
     errs: list[Any] = []
     flow = Dataflow("test")
     up = op.input("in", flow, TestingSource([("exk", Batch(numbers)) for numbers in items], batch_size))
-    out = STEPS[step](up)
+    out = STEPS[step](up, NO_LIMIT)
     op.output("oks", out.oks, TestingSink(oks))
     op.output("errs", out.errs, TestingSink(errs))
     run_main(flow)
@@ -109,10 +112,40 @@ def test_a_record_that_a_step_raises_for_fails_alone(
     }
 
 
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("items", "stops"),
+    [
+        pytest.param([[100, 101, 1]], None, id="as many in a row as may"),
+        pytest.param([[100, 101, 102, 1]], 102, id="one too many"),
+        pytest.param([[1, 100, 101], [102]], 102, id="in two batches"),
+        pytest.param([[100, 101, 1, 102], [103, 1, 104, 105]], None, id="others pass in between"),
+        pytest.param([[100, 101], [1, 2], [102, 103]], None, id="another batch passes in between"),
+        pytest.param([[100, 101], [], [102]], 102, id="a batch of nothing does not"),
+    ],
+)
+def test_too_many_failures_stop_the_flow_with_a_line(
+    step: str, items: list[list[int]], stops: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow = Dataflow("test")
+    up = op.input("in", flow, TestingSource([("exk", Batch(numbers)) for numbers in items]))
+    op.output("oks", STEPS[step](up, FailureLimit(1, 2)).oks, TestingSink([]))
+    if stops is None:
+        run_main(flow)
+        return
+    with pytest.raises(BytewaxRuntimeError):
+        run_main(flow)
+    assert caplog.messages[-1] == (
+        f"{step.removeprefix('an ')}: 3 records in a row became dead letters, more than DEAD_LETTERS_MAX_IN_A_ROW "
+        f"allows; the commonest error is ValueError (3), for example {stops} is too large"
+    )
+    assert sum("became dead letters" in line for line in caplog.messages) == 1
+
+
 def test_failures_are_counted() -> None:
     flow = Dataflow("test")
     numbers = op.input("in", flow, TestingSource([("exk", Batch([1, 100, 101, 3]))]))
-    op.output("out", each("counted", numbers, bad_number).oks, TestingSink([]))
+    op.output("out", each("counted", numbers, bad_number, NO_LIMIT).oks, TestingSink([]))
     run_main(flow)
     assert REGISTRY.get_sample_value("step_failures_total", {"step": "counted"}) == 2
 
@@ -126,7 +159,7 @@ def test_a_function_that_fails_only_for_all_of_them_is_asked_for_fewer() -> None
     out: list[Any] = []
     flow = Dataflow("test")
     numbers = op.input("in", flow, TestingSource([("exk", Batch([1, 2, 3, 4, 5]))]))
-    op.output("out", together("few", numbers, at_most_two).oks, TestingSink(out))
+    op.output("out", together("few", numbers, at_most_two, NO_LIMIT).oks, TestingSink(out))
     run_main(flow)
     assert out == [("exk", [1, 2, 3, 4, 5])]
 
@@ -144,6 +177,6 @@ def test_what_is_no_records_fault_stops_the_flow(records: list[int], error: Base
 
     flow = Dataflow("test")
     numbers = op.input("in", flow, TestingSource([("exk", Batch(records))]))
-    op.output("out", together("refuse", numbers, refuse).oks, TestingSink([]))
+    op.output("out", together("refuse", numbers, refuse, NO_LIMIT).oks, TestingSink([]))
     with pytest.raises((BytewaxRuntimeError, SystemExit)):
         run_main(flow)

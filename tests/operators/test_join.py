@@ -18,7 +18,9 @@ from typing_extensions import override
 from messages.version import Version, advance, is_stale
 from operators.batch import KEY_GROUPS, Batch
 from operators.decode import Loaded
+from operators.failure import Failing
 from operators.join import Changes, Join, TableJoin, Unmatched, join_table
+from operators.limit import FailureLimit, TooManyFailures
 from operators.state import StateError, unpack
 from records import customer
 from records.customer import Customer, CustomerChange
@@ -69,6 +71,11 @@ def loaded(partition: int = 0, partitions: int = 1) -> Item:
     return Changes(Loaded(partition, partitions))
 
 
+def failing(step: str, max_in_a_row: int = 1_000_000) -> tuple[Failing, Failing]:
+    """Of records and of changes."""
+    return Failing(step, FailureLimit(1, max_in_a_row)), Failing(step, FailureLimit(1, max_in_a_row))
+
+
 class Bench:
     """A TableJoin at work, and what came out of it."""
 
@@ -85,7 +92,10 @@ class Bench:
         self.times_loaded = 0
         self.step = next(step_ids)
         self.join = TableJoin(
-            self.step, an_order_join(grace, unmatched, max_held, max_deleted, self._on_loaded, self.clock.get), state
+            self.step,
+            an_order_join(grace, unmatched, max_held, max_deleted, self._on_loaded, self.clock.get),
+            *failing(self.step),
+            state,
         )
         self.give(*items)
 
@@ -352,6 +362,7 @@ def a_customer_join() -> TableJoin[Order, CustomerChange, Customer, Version, tup
             grace=GRACE,
             unmatched="drop",
         ),
+        *failing(customer_step),
         None,
     )
 
@@ -529,7 +540,9 @@ class Bad(Exception):
     """Of a function that is handed to the join."""
 
 
-def a_bad_join(unmatched: Unmatched = "emit") -> TableJoin[Order, Change, str, int | None, Joined]:
+def a_bad_join(
+    unmatched: Unmatched = "emit", max_in_a_row: int = 1_000_000
+) -> TableJoin[Order, Change, str, int | None, Joined]:
     """Raises for orders 66 (no key) and 77 (not combined), for the row "bad" and for a version of text."""
 
     def key(order: Order) -> int:
@@ -548,7 +561,9 @@ def a_bad_join(unmatched: Unmatched = "emit") -> TableJoin[Order, Change, str, i
         return found
 
     join = an_order_join(GRACE, unmatched, clock=TimeTestingGetter(START).get)
-    return TableJoin(next(step_ids), replace(join, key=key, combine=combine, change=change), None)
+    step = next(step_ids)
+    bad = failing(step, max_in_a_row)
+    return TableJoin(step, replace(join, key=key, combine=combine, change=change), *bad, None)
 
 
 @pytest.mark.parametrize(
@@ -598,6 +613,39 @@ def test_what_the_join_raises_for_fails_alone(
     (out,) = join.on_batch(given)[0]
     assert (sorted(out.joined), [one.record for one in out.failures]) == (joined, failed)
     assert {one.error for one in out.failures} <= {"Bad", "TypeError"}
+
+
+@pytest.mark.parametrize(
+    ("items", "stops"),
+    [
+        pytest.param([orders(*[(77, 1)] * 2)], False, id="as many in a row as may"),
+        pytest.param([orders(*[(77, 1)] * 3)], True, id="one too many"),
+        pytest.param([orders((77, 1), (66, 1)), orders((77, 1))], True, id="in two batches"),
+        pytest.param([orders((77, 1), (77, 1), (1, 1), (77, 1), (77, 1))], False, id="in the order of the records"),
+        pytest.param([orders((77, 1), (77, 1)), orders((1, 1)), orders((77, 1), (77, 1))], False, id="of batches, too"),
+        pytest.param([orders(*[(77, 2)] * 3), changes((2, "b"))], True, id="of records that waited"),
+        pytest.param([orders(*[(77, 2)] * 2, (1, 2), (77, 2)), changes((2, "b"))], False, id="and some did not fail"),
+        pytest.param([changes(*[(1, "worse")] * 3)], True, id="changes"),
+        pytest.param([changes((1, "worse"), (1, "worse"), (2, "b"), (1, "worse"))], False, id="between other changes"),
+        pytest.param([orders(*[(77, 1)] * 2), changes(*[(1, "worse")] * 2)], False, id="records and changes apart"),
+        pytest.param(
+            [orders((77, 1)), changes((2, "b")), orders((77, 1)), changes((2, "b")), orders((77, 1))],
+            True,
+            id="records between good changes",
+        ),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_too_many_failures_stop_the_flow(items: list[Item], stops: bool, at_once: bool) -> None:
+    join = a_bad_join(max_in_a_row=2)
+    join.on_batch([changes((1, "a")), loaded()])
+    try:
+        for some in [items] if at_once else [[item] for item in items]:
+            join.on_batch(some)
+    except TooManyFailures:
+        assert stops
+    else:
+        assert not stops
 
 
 @pytest.mark.parametrize(
@@ -725,7 +773,9 @@ def a_flow(
     given_up: list[Any] = []
     flow = Dataflow("test")
     left, right = op.input("stream", flow, stream), op.input("table", flow, FromStart(table))
-    out = join_table("join", left, right, an_order_join(grace, unmatched, on_loaded=on_loaded))
+    out = join_table(
+        "join", left, right, an_order_join(grace, unmatched, on_loaded=on_loaded), lambda: FailureLimit(1, 100)
+    )
     op.output("joined", out.joined, TestingSink(joined))
     op.output("unmatched", out.unmatched, TestingSink(given_up))
     op.output(

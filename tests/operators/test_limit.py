@@ -70,6 +70,43 @@ def test_it_is_the_same_told_at_once(story: str, max_share: float, max_in_a_row:
         assert expected is None
 
 
+@pytest.mark.parametrize(
+    ("passed", "failed", "stops"),
+    [
+        pytest.param(0, 3, False, id="as many in a row as may"),
+        pytest.param(0, 4, True, id="one too many"),
+        pytest.param(1, 4, False, id="not in a row"),
+        pytest.param(4, 12, False, id="spread evenly"),
+        pytest.param(3, 13, True, id="too many between two that passed"),
+        pytest.param(1000, 3000, False, id="many"),
+        pytest.param(5, 0, False, id="none"),
+    ],
+)
+def test_what_failed_in_an_unknown_order(passed: int, failed: int, stops: bool) -> None:
+    limit = FailureLimit(1, 3)
+    try:
+        limit.mixed(passed, [("NotJson", "why")] * failed)
+    except TooManyFailures:
+        assert stops
+    else:
+        assert not stops
+        limit.passed(10_000)
+        with pytest.raises(TooManyFailures):
+            limit.mixed(0, [("NotJson", "why")] * 4)
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_in_an_unknown_order_each_record_counts_once(passed: int, failed: int) -> None:
+    limit = FailureLimit(0.5, 1000, window=passed + failed + 1)
+    limit.mixed(passed, [("NotJson", "why")] * failed)
+    window = passed + failed + 1
+    if failed + 1 > 0.5 * window:
+        with pytest.raises(TooManyFailures, match=f"{failed + 1} of {window} records"):
+            limit.failed([("NotJson", "why")])
+    else:
+        limit.failed([("NotJson", "why")])
+
+
 def test_the_message() -> None:
     limit = FailureLimit(0.5, 3, window=10)
     limit.passed(2)

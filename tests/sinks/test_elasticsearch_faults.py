@@ -122,10 +122,8 @@ class Share:
     def __init__(self) -> None:
         self.good = self.bad = 0
 
-    def passed(self, count: int) -> None:
-        self.good += count
-
-    def failed(self, errors: Sequence[tuple[str, str]]) -> None:
+    def __call__(self, taken: int, errors: Sequence[tuple[str, str]]) -> None:
+        self.good += taken
         self.bad += len(errors)
         if self.bad > self.good:
             raise RuntimeError(f"{self.bad} of {self.good + self.bad} documents are refused: {': '.join(errors[0])}")

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bytewax.operators as op
@@ -16,6 +16,7 @@ from servers.embedded.kafka import EmbeddedKafka
 from servers.kafka import Kafka
 from servers.topics import Reader
 from servers.topics import read as read_all
+from sinks.errors import Refused
 from sinks.kafka import KafkaMessage, KafkaRecord, KafkaSink, check
 
 Batches = list[tuple[str, list[KafkaMessage]]]
@@ -90,16 +91,41 @@ def test_a_message_over_the_topics_limit_goes_elsewhere_alone(
     large = [KafkaMessage("large 1", noise(5000)), KafkaMessage("large 2", noise(3000))]
     fine = small(300, size=80)
     reasons = []
+    told = list[tuple[int, Sequence[tuple[str, str]]]]()
 
     def rejected(record: KafkaRecord, why: str) -> tuple[str, KafkaRecord]:
         reasons.append(why)
         return elsewhere, record
 
     config = {"bootstrap.servers": kafka.bootstrap, "compression.type": compression, "linger.ms": 50}
-    run(KafkaSink(topic, config, rejected=rejected), [("a", [*fine[:150], large[0], *fine[150:], large[1]])])
+    sink = KafkaSink(topic, config, rejected=rejected, limit=lambda *what: told.append(what))
+    run(sink, [("a", [*fine[:150], large[0], *fine[150:], large[1]])])
     assert {(key, value) for key, value in read(kafka, topic)} == as_read(fine)
     assert {(key, value) for key, value in read(kafka, elsewhere)} == as_read(large)
     assert all("larger than its topic takes" in reason for reason in reasons)
+    assert sum(taken for taken, _ in told) == len(fine)
+    assert [why for _, errors in told for why in errors] == [("MessageTooLarge", reason) for reason in reasons]
+
+
+def test_a_limit_stops_the_flow_at_messages_that_are_too_large(
+    kafka: Kafka, topics: Callable[[str], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    topic, elsewhere = topics("out"), topics("elsewhere")
+    kafka.create_topic(topic, partitions=1)
+    kafka.create_topic(elsewhere, partitions=1)
+
+    def limit(taken: int, errors: Sequence[tuple[str, str]]) -> None:
+        if errors:
+            raise Refused(f"{len(errors)} of {taken + len(errors)}: {errors[0][0]}")
+
+    config = {"bootstrap.servers": kafka.bootstrap}
+    sink = KafkaSink(
+        topic, config, rejected=lambda record, why: (elsewhere, KafkaMessage(record.key, why.encode())), limit=limit
+    )
+    with pytest.raises(RuntimeError):
+        run(sink, [("a", [KafkaMessage("k", b"x" * 2_000_000), KafkaMessage("fine", b"y")])])
+    assert caplog.messages == ["Refused: 1 of 2: MessageTooLarge"]
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_a_message_over_the_producers_limit_goes_elsewhere(kafka: Kafka, topics: Callable[[str], str]) -> None:

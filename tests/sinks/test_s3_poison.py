@@ -3,6 +3,7 @@
 import gzip
 import io
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -57,7 +58,8 @@ def sink(s3: FakeS3, form: str, rejected: list[Rejection], template: str) -> S3S
 @given(batches)
 def test_hostile_records_between_good_ones(form: str, template: str, odd_batches: list[list[dict[str, Any]]]) -> None:
     s3, rejected = FakeS3(), list[Rejection]()
-    output = sink(s3, form, rejected, template)
+    told = list[tuple[int, Sequence[tuple[str, str]]]]()
+    output = replace(sink(s3, form, rejected, template), limit=lambda *what: told.append(what))
     lane: Any = output.build_part("step", "0000", None)
     number, good = 0, set[int]()
     for at, batch in enumerate(odd_batches):
@@ -76,6 +78,8 @@ def test_hostile_records_between_good_ones(form: str, template: str, odd_batches
     thrown_out = [record.source_offset for record, _, _ in rejected]
     assert sorted(written + thrown_out) == list(range(number)), "each once"
     assert good <= set(written)
+    assert sum(taken for taken, _ in told) == len(written)
+    assert [why for _, errors in told for why in errors] == [(error, reason) for _, error, reason in rejected]
     assert all(error and reason and "\n" not in reason for _, error, reason in rejected)
     for reason in [reason for _, _, reason in rejected]:
         reason.encode(errors="backslashreplace")

@@ -2,12 +2,13 @@
 somebody removes the upload. A real `Uploads` and a client in memory, each of whose requests waits to be let go."""
 
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Condition, Event, Thread
+from threading import Condition, Event
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from tests.sinks.fake_s3 import FakeS3, client_error
 
 PARTS = [b"first part", b"second", b"the third"]
 SECONDS = 10
+POOL = ThreadPoolExecutor(16)
+"""To begin a thread takes longer than a schedule."""
 
 
 @dataclass
@@ -35,7 +38,7 @@ class Call:
 
 
 class Threads(Executor):
-    """A thread a task, and how many of them wait for nothing but us."""
+    """A thread of the pool a task, and how many of them wait for nothing but us."""
 
     def __init__(self) -> None:
         self.changed = Condition()
@@ -52,8 +55,7 @@ class Threads(Executor):
                 self.running -= 1
                 self.changed.notify_all()
 
-        Thread(target=run, daemon=True).start()
-        return Future()
+        return POOL.submit(run)
 
     def park(self, name: str, number: int) -> str:
         call = Call(name, number)
@@ -181,7 +183,10 @@ def run(chosen: Chosen, count: int, faults: int, outcomes: dict[str, int]) -> No
 
 
 @pytest.mark.parametrize(("count", "faults"), [(1, 2), (2, 2), (3, 1)])
-def test_every_schedule_ends_with_the_whole_object_or_its_name(count: int, faults: int) -> None:
+def test_every_schedule_ends_with_the_whole_object_or_its_name(
+    count: int, faults: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "sinks.s3")  # hundreds of thousands of lines
     outcomes = {"whole": 0, "lost": 0}
     schedules = sum(1 for _ in every_schedule(lambda chosen: run(chosen, count, faults, outcomes)))
     assert schedules == outcomes["whole"] + outcomes["lost"]

@@ -9,7 +9,7 @@ from confluent_kafka.cimpl import NewPartitions
 
 from servers.embedded.kafka import EmbeddedKafka
 from servers.kafka import Kafka
-from sources.kafka.watch import Topic, TopicChangedError, Watcher, change, describe
+from sources.kafka.watch import Topic, TopicChangedError, Watcher, change, describe, interval
 
 TWO = Topic("an-id", (0, 1))
 
@@ -85,6 +85,13 @@ def test_changes_are_noticed(kafka: Kafka, topics: Callable[[str], str]) -> None
     assert "was deleted and made anew" in wait_for_change(watcher, name, make_anew)
     assert "was deleted while" in wait_for_change(watcher, name, delete)
     assert watcher.describe(name) is None
+
+
+@pytest.mark.parametrize(
+    ("refresh", "seconds"), [(None, 15), ("2000", 2), (500, 0.5), ("300000", 15), ("-1", 15), (-1, 15)]
+)
+def test_how_often_topics_are_looked_at(refresh: str | int | None, seconds: float) -> None:
+    assert interval({} if refresh is None else {"topic.metadata.refresh.interval.ms": refresh}) == seconds
 
 
 def test_brokers_that_are_away_are_no_change() -> None:
