@@ -36,23 +36,10 @@ def documents(
 
     The sink sends the documents of different lanes at the same time, so they are spread over the worker's lanes again.
     """
+    enriched, alerts = spread("ratings_by_lane", enriched, user), spread("alerts_by_lane", alerts, user)
     streams = [
-        oks(
-            each(
-                "rating_document",
-                spread("ratings_by_lane", enriched, user),
-                to_document(settings, settings.index),
-                limit(),
-            )
-        ),
-        oks(
-            each(
-                "alert_document",
-                spread("alerts_by_lane", alerts, user),
-                to_document(settings, settings.alerts_index),
-                limit(),
-            )
-        ),
+        oks(each("rating_document", enriched, to_document(settings, settings.index), limit())),
+        oks(each("alert_document", alerts, to_document(settings, settings.alerts_index), limit())),
     ]
     if settings.ratings_index:
         raw = oks(each("raw_rating_json", ratings, encode_rating, limit()))
