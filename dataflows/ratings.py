@@ -26,7 +26,7 @@ from operators.limit import FailureLimit
 from operators.output import output_with_ticks
 from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
-from records.enriched import Match, match
+from records.enriched import NOBODY, Match
 from records.rating import Rating, SourcedRating, WideRating, without_source
 from settings import Settings, SettingsError
 
@@ -92,7 +92,8 @@ def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChan
         stale=is_stale,
         advance=advance,
         complete=completed,
-        combine=match_without_source if keeps_source else match,
+        combine=match_without_source if keeps_source else Match,
+        no_row=NOBODY,
         grace=timedelta(seconds=settings.join.grace),
         unmatched=settings.join.unmatched,
         max_held=settings.join.max_held // len(KEY_GROUPS),
@@ -100,9 +101,9 @@ def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChan
     )
 
 
-def match_without_source(rating: Rating, customer: Customer | None) -> Match:
+def match_without_source(rating: Rating, customer: Customer) -> Match:
     """Join one rating with its customer: its Kafka record is no longer needed."""
-    return match(without_source(rating), customer)
+    return Match(without_source(rating), customer)
 
 
 def unhappy(settings: Settings) -> Callable[[Match], bool]:

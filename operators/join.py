@@ -87,16 +87,18 @@ class Join(Generic[L, C, R, V, O]):
     """The version to remember, a version being known (first), after a change of another (second) that is not stale."""
     complete: Callable[[R | None, R, Sequence[str]], R]
     """A new row (second) with the columns that it does not tell as in the row known before, if there is any (first)."""
-    combine: Callable[[L, R | None], O]
+    combine: Callable[[L, R], O]
     """The record made of a record and its row. It may be called again for a record whose batch it raises in."""
     grace: timedelta
     """How long a record waits for a row."""
     unmatched: Unmatched
-    """What becomes of a record then: combined with None, dropped, or sent to the ``unmatched`` stream."""
+    """What becomes of a record then: combined with ``no_row``, dropped, or sent to the ``unmatched`` stream."""
     max_held: int = 12_500
     """At most so many records of a key group wait; above it the oldest are unmatched before their time."""
     max_deleted: int = 10_000
     """The versions of so many deleted keys of a key group are remembered; above it the oldest are forgotten."""
+    no_row: R = None  # type: ignore[assignment]  # for rows of which None is one
+    """Stands for the row of a record without one."""
     on_loaded: Callable[[], None] = lambda: None
     """Called in each process when the table is complete, once a key group."""
     clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
@@ -247,11 +249,15 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         unknown: list[L] = []
         apart: list[L] = []
         try:
-            for record, row in zip(records, map(self._table.get, map(join.key, records)), strict=True):
-                if row is None:
-                    unknown.append(record)
-                else:
-                    append(combine(record, row))
+            rows = list(map(self._table.get, map(join.key, records)))
+            if all(rows):  # as nearly always: without a line of Python a record
+                out.joined.extend(map(combine, records, rows))  # type: ignore[arg-type]  # none is None
+            else:
+                for record, row in zip(records, rows, strict=True):
+                    if row is None:
+                        unknown.append(record)
+                    else:
+                        append(combine(record, row))
         except Exception:  # one of the records is to blame
             del out.joined[already:]
             apart = records
@@ -274,7 +280,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
                 self._fail(record, error, out)
         return unknown
 
-    def _combine(self, record: L, row: R | None, out: _Out) -> bool:
+    def _combine(self, record: L, row: R, out: _Out) -> bool:
         """Join one record; whether that was possible."""
         try:
             out.joined.append(self._join.combine(record, row))
@@ -371,7 +377,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         del self._tickets[key][0]
         if not self._tickets[key]:
             del self._tickets[key]
-        if self._join.unmatched == "emit" and not self._combine(record, None, out):
+        if self._join.unmatched == "emit" and not self._combine(record, self._join.no_row, out):
             return
         if self._join.unmatched == "dead-letter":
             out.unmatched.append(record)

@@ -71,11 +71,6 @@ class Alert(msgspec.Struct, gc=False):
 NOBODY = Customer(None, None, None, None, None, None)
 
 
-def match(rating: Rating, customer: Customer | None) -> Match:
-    """Join one rating with its customer."""
-    return Match(rating, customer or NOBODY)
-
-
 def enrich(match: Match) -> EnrichedRating:
     """Copy a rating and its customer together."""
     rating, known = match.rating, match.customer

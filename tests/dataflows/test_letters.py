@@ -12,7 +12,7 @@ from messages.dead_letter import Refused
 from messages.message import Message
 from operators.failure import Failure
 from records.customer import CustomerChange
-from records.enriched import encode_matches, enrich, match
+from records.enriched import NOBODY, Match, encode_matches, enrich
 from records.rating import Rating
 from servers.embedded.messages import message
 
@@ -70,9 +70,9 @@ def test_originals_are_read_together_and_letters_keep_their_order() -> None:
     ("record", "expected"),
     [
         (RATING, (3, 7, 1007)),
-        (match(RATING, None), (3, 7, 1007)),
-        (enrich(match(RATING, None)), (3, 7, 1007)),
-        (encode_matches([match(RATING, None)])[0], (3, 7, 1007)),
+        (Match(RATING, NOBODY), (3, 7, 1007)),
+        (enrich(Match(RATING, NOBODY)), (3, 7, 1007)),
+        (encode_matches([Match(RATING, NOBODY)])[0], (3, 7, 1007)),
         (CustomerChange(1, None), (-1, -1, -1)),
     ],
 )
@@ -85,6 +85,6 @@ def test_where_a_record_that_a_step_failed_at_was_read(record: Any, expected: tu
 
 
 def test_records_that_a_destination_refused() -> None:
-    assert refused_records("archive", "a-bucket", [(match(RATING, None), "ArrowInvalid", "why")]) == [
+    assert refused_records("archive", "a-bucket", [(Match(RATING, NOBODY), "ArrowInvalid", "why")]) == [
         Refused(3, 7, 1007, "archive", "ArrowInvalid", "why", None, "a-bucket")
     ]

@@ -23,7 +23,7 @@ from dataflows.ratings import build
 from messages.decoder import Decoder
 from messages.message import Message, Poll
 from records.customer import Customer, CustomerChange
-from records.enriched import encode_matches, locate, match
+from records.enriched import NOBODY, Match, encode_matches, locate
 from records.rating import Rating
 from servers.embedded.messages import message
 from settings import Settings
@@ -242,6 +242,6 @@ def test_a_step_that_fails_for_too_large_a_share_stops_the_flow(
 def test_an_enriched_rating_tells_where_it_was_read_whatever_its_timestamp(timestamp: int) -> None:
     rating = Rating(1, 2, rating_ts=timestamp, source_partition=3, source_offset=4)
     avro = EnrichedAvro(1)
-    matches = [match(rating, None)]
+    matches = [Match(rating, NOBODY)]
     ((in_avro,), (in_json,)) = avro.encode(matches), encode_matches(matches)
     assert avro.locate(in_avro.value) == locate(in_json.value) == (3, 4, timestamp)

@@ -18,7 +18,7 @@ from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.decode import DeadLetters, Loaded
 from operators.failure import Failure, Failures
 from records.customer import Customer, CustomerChange
-from records.enriched import encode_matches, enrich, match
+from records.enriched import NOBODY, Match, encode_matches, enrich
 from records.rating import Rating, SourcedRating
 
 MASK = 2**64 - 1
@@ -135,10 +135,10 @@ LETTER = dead_letter("ratings", 1, 2, 3, None, b"\xff", step="join", error="Unkn
         pytest.param(Batch([CustomerChange(None, None)]), id="a truncate"),
         pytest.param(Batch([CustomerChange(1, CUSTOMER, b"\xff" * 30)]), id="a change with its position"),
         pytest.param(Batch([SOURCED]), id="ratings with their messages"),
-        pytest.param(Batch([match(RATING, CUSTOMER), match(RATING, None)]), id="matches"),
-        pytest.param(Batch([enrich(match(RATING, CUSTOMER))]), id="enriched ratings"),
+        pytest.param(Batch([Match(RATING, CUSTOMER), Match(RATING, NOBODY)]), id="matches"),
+        pytest.param(Batch([enrich(Match(RATING, CUSTOMER))]), id="enriched ratings"),
         pytest.param(Batch([("key", b'{"a":1}'), ("\u00e9", b"\xff")]), id="messages"),
-        pytest.param(Batch(encode_matches([match(RATING, CUSTOMER)])), id="encoded ratings"),
+        pytest.param(Batch(encode_matches([Match(RATING, CUSTOMER)])), id="encoded ratings"),
         pytest.param(Batch([RATING] * 10_000), id="many"),
         pytest.param(Batch([1, 2, 3]), id="numbers"),
         pytest.param(Batch(), id="empty"),
@@ -148,7 +148,7 @@ LETTER = dead_letter("ratings", 1, 2, 3, None, b"\xff", step="join", error="Unkn
             Failures([Failure(RATING, "a", "TypeError", "why"), Failure(("7", b"\xff", None, 1), "b", "KeyError", "")]),
             id="failures of any type",
         ),
-        pytest.param(Failures([Failure(match(RATING, CUSTOMER), "a", "TypeError", "\ud800")]), id="half a pair"),
+        pytest.param(Failures([Failure(Match(RATING, CUSTOMER), "a", "TypeError", "\ud800")]), id="half a pair"),
         pytest.param(Failures(), id="no failures"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from records.columns import COLUMNS
 from records.customer import Customer
-from records.enriched import Alert, Encoded, EnrichedRating, encode, encode_matches, enrich, match, to_alert
+from records.enriched import Alert, Encoded, EnrichedRating, Match, encode, encode_matches, enrich, to_alert
 from records.index_names import IndexNames
 from records.rating import Rating
 from records.search import TEMPLATE_VERSION, template
@@ -18,7 +18,7 @@ from servers.process import ROOT
 
 TYPES = {"text": str, "integer": int, "timestamp": int}
 HIVE = {"text": "string", "integer": "bigint", "timestamp": "timestamp"}
-MATCH = match(Rating(1, 2, 3, 4, 5, "web", "meh", 6, 7, 8), Customer("a", "b", "c", "d", "e", "f"))
+MATCH = Match(Rating(1, 2, 3, 4, 5, "web", "meh", 6, 7, 8), Customer("a", "b", "c", "d", "e", "f"))
 
 
 def test_the_structs_have_the_types_of_the_table() -> None:

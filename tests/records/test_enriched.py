@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from records.customer import Customer
-from records.enriched import Encoded, encode, encode_matches, enrich, locate, match, to_alert
+from records.enriched import NOBODY, Encoded, Match, encode, encode_matches, enrich, locate, to_alert
 from records.rating import Rating
 
 RATING = Rating(5313, -3, 1, 6975, 1519304105213, "web", "“meh”", 1528800546808, 2, 7)
@@ -32,13 +32,13 @@ WRITTEN = (
     ],
 )
 def test_enriched(customer: Customer | None, expected: str) -> None:
-    (encoded,) = encode_matches([match(RATING, customer)])
+    (encoded,) = encode_matches([Match(RATING, customer or NOBODY)])
     assert encoded == Encoded("-3", (WRITTEN % expected).encode(), None, 2, 7, 1528800546808, 5313)
     assert locate(encoded.value) == (2, 7, 1528800546808)
 
 
 def test_alert() -> None:
-    encoded = encode(to_alert(match(RATING, CUSTOMER)))
+    encoded = encode(to_alert(Match(RATING, CUSTOMER)))
     assert (encoded.key, encoded.value.decode()) == (
         "-3",
         '{"rating_id":5313,"user_id":-3,"full_name":"Zoë Ñañez","email":"zoe@example.com","club_status":"platinum",'
@@ -48,8 +48,8 @@ def test_alert() -> None:
 
 
 def test_a_changed_customer_is_encoded_anew() -> None:
-    before = match(RATING, Customer("Zoë", None, "Zoë", None, "gold", None))
-    after = match(RATING, Customer("Zoë", None, "Zoë", None, "platinum", None))
+    before = Match(RATING, Customer("Zoë", None, "Zoë", None, "gold", None))
+    after = Match(RATING, Customer("Zoë", None, "Zoë", None, "platinum", None))
     encoded = encode_matches([before, after, before, after])
     statuses = [json.loads(one.value)["club_status"] for one in encoded]
     assert statuses == ["gold", "platinum", "gold", "platinum"]
@@ -57,5 +57,5 @@ def test_a_changed_customer_is_encoded_anew() -> None:
 
 def test_an_enriched_rating_is_the_same_in_rows_and_in_json() -> None:
     for customer in (CUSTOMER, None):
-        (encoded,) = encode_matches([match(RATING, customer)])
-        assert json.loads(encoded.value) == msgspec.structs.asdict(enrich(match(RATING, customer)))
+        (encoded,) = encode_matches([Match(RATING, customer or NOBODY)])
+        assert json.loads(encoded.value) == msgspec.structs.asdict(enrich(Match(RATING, customer or NOBODY)))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from messages.errors import DecodeError
 from records.customer import Customer
-from records.enriched import Match, encode_matches, enrich, locate, match
+from records.enriched import NOBODY, Match, encode_matches, enrich, locate
 from records.rating import Rating, decode, unmatched, with_source
 from servers.embedded.messages import message, nested, to_json
 
@@ -316,7 +316,7 @@ def test_anything_decodes_or_is_refused(value: bytes) -> None:
 def test_what_decodes_can_be_written(fields: dict[str, Any], wrap: Any, customer: Customer | None) -> None:
     found = decoded_or_refused(to_json(wrap(fields)))
     if found is not None:
-        written_as_it_is(match(found, customer))
+        written_as_it_is(Match(found, customer or NOBODY))
 
 
 @settings(max_examples=200, deadline=None)
