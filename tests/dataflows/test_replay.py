@@ -518,7 +518,7 @@ def test_a_wrong_topic_stops_the_flow_with_one_line(kafka: Kafka, names: Names, 
     write(kafka, names["ratings"], *(b"not a rating %d" % number for number in range(5000)))
     with Job(tmp_path, settings(kafka, names)) as job:
         assert job.wait(60) != [0]
-    (line,) = [line for line in job.tail().splitlines() if " ERROR operators.decode: " in line]
+    (line,) = [line for line in job.tail().splitlines() if " ERROR operators.limit: " in line]
     assert "decode_ratings: 1,001 records in a row became dead letters" in line
     assert "NotJson" in line
     assert f"for example {names['ratings']}-" in line

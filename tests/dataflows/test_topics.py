@@ -83,7 +83,8 @@ def test_partitions_that_are_added_while_it_runs_end_it_with_a_line(
         await_ratings(kafka, names, job, set(range(5)))
         admin = kafka.admin()
         admin.create_partitions([NewPartitions(names[topic], 3)])[names[topic]].result(30)
-        assert job.wait(NOTICED_SECONDS) == [1] * processes, job.tail()
+        # Bytewax panics in the other processes of a cluster, where a panic may abort.
+        assert all(job.wait(NOTICED_SECONDS)), job.tail()
     line = f"topic {names[topic]} has 3 partitions now, 2 when the flow started: the flow ends, start it again"
     assert line in job.log.read_text()
     write(kafka, names[topic], 2, *(ratings(5, 10) if topic == "ratings" else [(b'{"id":2}', b'{"id":2}')]))
