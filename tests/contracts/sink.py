@@ -180,9 +180,10 @@ class SinkContract:
                 for epoch in range(EPOCHS):
                     job.epoch(range(epoch * size, (epoch + 1) * size))
                     epochs.append(epoch)
+                    time.sleep(0.1)  # an epoch of a flow takes longer: threads beside it have their turn
 
         destination.breaks()
-        flow = threading.Thread(target=write_all)
+        flow = threading.Thread(target=write_all, daemon=True)
         flow.start()
         flow.join(1.5)
         assert len(epochs) < EPOCHS, "it takes records without a bound"
