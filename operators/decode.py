@@ -1,8 +1,7 @@
 """Messages to records, by key group; what cannot be decoded becomes a dead letter."""
 
 from dataclasses import dataclass
-from itertools import repeat
-from typing import Callable, Generic, Iterable, Literal, NamedTuple, Sequence, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
+from typing import Callable, Generic, Literal, NamedTuple, Sequence, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
@@ -76,19 +75,14 @@ def decode(
             groups: list[Batch[T]] = [Batch() for _ in KEY_GROUPS]
             errors: dict[int, Exception] = {}
             passed = 0
-            for message, found in zip(poll.messages, at_once(poll.messages)):  # noqa: B905 - repeat() has no length
-                try:
-                    if found is ALONE:
-                        found = decoder.one(message)  # noqa: PLW2901 - in place of its stand-in
-                    if found is None:
-                        passed += 1
-                    elif (at := key(found)) is None:
-                        for group in groups:
-                            group.append(found)
-                    else:
-                        groups[at % groups_count].append(found)
-                except Exception as error:  # whatever a record does to its decoder, the next one is read
-                    errors[message.offset() or 0] = error
+            found = at_once(poll.messages)
+            try:
+                places = [*map(key, found)]  # type: ignore[arg-type]  # it raises for ALONE and for None
+                for place, record in zip(places, found, strict=True):
+                    groups[place % groups_count].append(record)  # type: ignore[operator, arg-type]
+            except Exception:  # as seldom: one of them is no record, or has no key
+                groups = [Batch() for _ in KEY_GROUPS]
+                passed = one_by_one(poll.messages, found, groups, errors)
             letters = undecoded.letters(poll, errors)
             out += [item for item in zip(KEY_GROUPS, groups, strict=True) if item[1]]
             if letters:
@@ -101,12 +95,36 @@ def decode(
             failed_again.inc(len(errors) - len(letters))
         return out
 
-    def at_once(messages: Sequence[Message]) -> Iterable[T | Literal[Alone.ALONE] | None]:
+    def at_once(messages: Sequence[Message]) -> Sequence[T | Literal[Alone.ALONE] | None]:
         try:
-            return decoder.many(messages) or repeat(ALONE)
+            found = decoder.many(messages)
         except Exception as error:  # the message that is to blame is found alone
             undecoded.unexpected.log("a poll at once, so each of its messages alone", error)
-            return repeat(ALONE)
+            found = None
+        return [ALONE] * len(messages) if found is None else found
+
+    def one_by_one(
+        messages: Sequence[Message],
+        found: Sequence[T | Literal[Alone.ALONE] | None],
+        groups: list[Batch[T]],
+        errors: dict[int, Exception],
+    ) -> int:
+        """Fill the groups, and the errors by offset; return how many messages hold no record."""
+        passed = 0
+        for message, record in zip(messages, found, strict=True):
+            try:
+                if record is ALONE:
+                    record = decoder.one(message)  # noqa: PLW2901 - in place of its stand-in
+                if record is None:
+                    passed += 1
+                elif (place := key(record)) is None:
+                    for group in groups:
+                        group.append(record)
+                else:
+                    groups[place % groups_count].append(record)
+            except Exception as error:  # whatever a record does to its decoder, the next one is read
+                errors[message.offset() or 0] = error
+        return passed
 
     items = op.flat_map_batch("decode", up, step)
     split = op.branch("failed", items, _is_dead_letters)

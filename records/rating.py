@@ -74,9 +74,10 @@ def decode(message: Message) -> Rating:
 
 
 def decode_many(messages: Sequence[Message]) -> list[Rating | Literal[Alone.ALONE]]:
-    """Read ratings that are written in exactly our form of JSON, as nearly all are; ALONE stands for the others."""
+    """Read ratings of one partition in exactly our form of JSON, as nearly all are; ALONE stands for the others."""
     ratings: list[Rating | Literal[Alone.ALONE]] = []
     append, read = ratings.append, _decode_exact
+    partition = messages[0].partition() if messages else None
     for message in messages:
         value = message.value()
         try:
@@ -87,7 +88,7 @@ def decode_many(messages: Sequence[Message]) -> list[Rating | Literal[Alone.ALON
             append(ALONE)
             continue
         _, rating.rating_ts = message.timestamp()
-        rating.source_partition = message.partition()  # type: ignore[assignment]  # None only before it was produced
+        rating.source_partition = partition  # type: ignore[assignment]  # None only before it was produced
         rating.source_offset = message.offset()  # type: ignore[assignment]
         append(rating)
     return ratings
