@@ -53,7 +53,7 @@ class Letters:
             for one in some:
                 original = originals.get((one.partition, one.offset))
                 if original is not None and original.timestamp()[1] != one.timestamp:
-                    original = None  # the topic was made anew: this is another record
+                    original = None  # the topic was recreated: this is another record
                 messages.append(KafkaMessage(*to_message(of_refused(self._topic, one, original))))
         return messages
 

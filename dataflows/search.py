@@ -32,7 +32,7 @@ def documents(
     oks: Oks,
     limit: Callable[[], FailureLimit],
 ) -> Stream[tuple[str, Batch[Document]]]:
-    """What goes to the search indices. A document's id is its rating's: one that comes again replaces itself.
+    """The documents of the search indices. A document has the id of its rating, so a repeated one overwrites itself.
 
     The sink sends the documents of different lanes at the same time, so they are spread over the worker's lanes again.
     """

@@ -132,7 +132,7 @@ def decode(
 
 
 class _Undecoded:
-    """What becomes of messages that cannot be decoded."""
+    """Makes dead letters of messages that cannot be decoded."""
 
     def __init__(self, step: str, limit: FailureLimit) -> None:
         self._step, self._limit = step, limit

@@ -92,11 +92,11 @@ class Join(Generic[L, C, R, V, O]):
     grace: timedelta
     """How long a record waits for a row."""
     unmatched: Unmatched
-    """What becomes of a record then: combined with ``no_row``, dropped, or sent to the ``unmatched`` stream."""
+    """The end of the wait: the record is combined with ``no_row``, dropped, or sent to the ``unmatched`` stream."""
     max_held: int = 12_500
-    """At most so many records of a key group wait; above it the oldest are unmatched before their time."""
+    """The most records of a key group that wait. Above it the oldest are unmatched before their time."""
     max_deleted: int = 10_000
-    """The versions of so many deleted keys of a key group are remembered; above it the oldest are forgotten."""
+    """The most deleted keys of a key group whose versions are remembered. Above it the oldest are forgotten."""
     no_row: R = None  # type: ignore[assignment]  # for rows of which None is one
     """Stands for the row of a record without one."""
     on_loaded: Callable[[], None] = lambda: None
@@ -170,7 +170,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         self._join = join
         self._bad_records, self._bad_changes = bad_records, bad_changes
         self._told = 0
-        """How many of the joined records that are on their way out the limit was told of."""
+        """The number of joined records in this batch that were reported to the limit."""
         self._table: dict[int, R] = {}
         # Last known versions: of rows in the table; of deleted keys, most recent last; of the last truncate.
         self._versions: dict[int, V] = {}
@@ -294,7 +294,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         out.failures.append(self._bad_records.failure(record, error))
 
     def _tell(self, joined: int) -> None:
-        """Tell the limit of those of so many joined records that it was not told of."""
+        """Report to the limit those of ``joined`` records that it does not know of yet."""
         self._bad_records.passed(joined - self._told)
         self._told = joined
 

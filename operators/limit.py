@@ -19,8 +19,9 @@ class FailureLimit:
     """Counts what passed and what failed, in order, and raises once too much failed.
 
     Args:
-        max_share: This share of the last ``window`` records may fail; 1: all may. It is judged once there were so many.
-        max_in_a_row: So many records in a row may fail.
+        max_share: The share of the last ``window`` records that may fail; 1: all may. It is judged once there are
+            ``window`` records.
+        max_in_a_row: How many records in a row may fail.
         window: How many of the last records are judged by their share.
     """
 
@@ -35,7 +36,7 @@ class FailureLimit:
         self._lock = Lock()
 
     def passed(self, count: int) -> None:
-        """So many records passed, after all that were told before."""
+        """Count records that passed, after all that were counted before."""
         if count > 0:
             with self._lock:
                 self._in_a_row = 0

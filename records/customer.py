@@ -6,7 +6,7 @@ The shapes, each with and without Kafka Connect's ``schema`` and ``payload``, or
 - flattened: the row itself, without ``before`` and ``after``. A delete is a tombstone, the text ``null``, or told by
   ``__deleted`` or ``__op`` in the row; their prefix may be left out.
 
-What else a connector writes beside the rows (schema changes, heartbeats, transaction markers) is no change.
+Other records of a connector (schema changes, heartbeats, transaction markers) are no changes.
 
 Where a change stands in its database's log is told by an envelope's ``source``, and by a flattened row if its
 ``ExtractNewRecordState`` has ``add.fields`` such as ``op,source.ts_ms,source.file,source.pos,source.row``.
@@ -116,7 +116,7 @@ def decode(message: Message, unavailable: frozenset[str] = UNAVAILABLE) -> Custo
         None for a record that is no change of a customer.
 
     Raises:
-        DecodeError: the record is no change, nor one of those known to stand beside them.
+        DecodeError: the record is neither a change nor another known record of a connector.
     """
     value = message.value()
     if value is None:

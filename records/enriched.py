@@ -12,7 +12,7 @@ from records.rating import Rating
 
 
 class Match(msgspec.Struct, gc=False):
-    """A rating beside its customer, as they leave the join: an enriched rating that is not copied together yet."""
+    """A rating and its customer, as they leave the join: an enriched rating whose fields are not copied yet."""
 
     rating: Rating
     customer: Customer

@@ -16,7 +16,7 @@ LONGEST = 200
 UNKNOWN = "unknown"
 
 PRIORITIES = 4
-"""Of a template's own: so many templates that are as specific may match the same names."""
+"""Priorities of our templates: as many equally specific templates may match the same names."""
 
 _DIGITS = "0123456789"
 _CHOICES = {

@@ -26,7 +26,7 @@ _PROPERTIES = {
 
 
 def template(names: IndexNames, *, data_stream: bool = False, lifecycle: str | None = None) -> dict[str, Any]:
-    """The composable index template of the indices of ``names``; fields beside these are kept, but not indexed."""
+    """The composable index template of the indices of ``names``; other fields are kept, but not indexed."""
     settings = {"index.lifecycle.name": lifecycle} if lifecycle else {}
     if lifecycle and not data_stream and "%" not in names.pattern:
         settings["index.lifecycle.rollover_alias"] = names.pattern

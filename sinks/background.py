@@ -55,7 +55,7 @@ class Backlog:
 
         Args:
             destination: its name, for the log.
-            most: bytes; while so many wait, ``wait_for_room`` holds the flow back.
+            most: bytes that may wait; at this bound ``wait_for_room`` holds the flow back.
             gauge: shows the bytes.
             stopping: while this holds, ``wait_for_room`` returns: the last snapshot is to be taken.
             clock: seconds.
@@ -90,7 +90,7 @@ class Backlog:
         self.wait(lambda: self.bytes < self._most or self._stopping())
 
     def wait(self, done: Callable[[], bool], seconds: float = inf) -> bool:
-        """Return whether it is ``done``, at the latest after so many seconds; raise a failure."""
+        """Return whether it is ``done``, at the latest after ``seconds``; raise a failure."""
         until, report = self._clock() + seconds, Every(after=_REPORT_SECONDS, clock=self._clock)
         with self._changed:
             while self.failure is None and not done() and self._clock() < until:

@@ -22,7 +22,7 @@ class SinkError(RuntimeError):
 
 
 class Refused(SinkError):
-    """The destination refuses, and will refuse again until somebody acts."""
+    """The destination refuses, and will go on refusing until an operator acts."""
 
     retryable = False
 

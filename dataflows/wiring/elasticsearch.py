@@ -22,7 +22,7 @@ from sinks.errors import Limit, no_limit
 log = logging.getLogger(__name__)
 
 START_SECONDS = 5.0
-"""A request at the start has so much time; what does not answer is waited for while the flow runs."""
+"""Timeout of a request at the start. A cluster that does not answer is waited for while the flow runs."""
 
 
 def connect(

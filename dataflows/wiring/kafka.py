@@ -58,7 +58,7 @@ def source(
 def identities(grace: timedelta) -> tuple[Identity, Identity]:
     """How enriched ratings and alerts, and how dead letters, are recognised that are on their topics already.
 
-    By the coordinates of their source. The timestamp is one of them: a topic that is made anew has the offsets again.
+    By the coordinates of their source. The timestamp is one of them: a topic that is recreated has the offsets again.
     """
     remember = 2 * grace + timedelta(minutes=10)
     avro = EnrichedAvro(0)  # it reads under any schema id

@@ -55,7 +55,7 @@ class Topic:
         return tuple(end for _, end in sorted(ends))
 
     def await_ends(self, seconds: float) -> tuple[int, ...]:
-        """``ends``, asked for until the brokers answer, for so many seconds.
+        """``ends``, asked for until the brokers answer, or ``seconds`` have passed.
 
         Raises:
             KafkaException: there was no answer, or a refusal.
@@ -74,7 +74,7 @@ class Topic:
         self._described = self._client().describe_topics(TopicCollection([self.name]))[self.name]
 
     def id(self, seconds: float = 0) -> str | None:
-        """The id if it is known within so many seconds; None if not, or if the brokers do not tell it."""
+        """The id if it is known within ``seconds``; None if not, or if the brokers do not tell it."""
         if self._described is None or (not seconds and not self._described.done()):
             return None
         try:
@@ -88,7 +88,7 @@ class Topic:
 
         Raises:
             KafkaException: a refusal.
-            TimeoutError: no message came for so many seconds.
+            TimeoutError: no message came for ``seconds``.
         """
         consumer = Consumer(
             {

@@ -154,7 +154,7 @@ class Requests:
 
         Raises:
             Gone: S3 does not have the upload or the object that it is about.
-            Unanswered: there was no answer in so many ``attempts``.
+            Unanswered: there was no answer in ``attempts`` attempts.
             Refused: S3 would refuse again.
         """
         attempt, report = 0, Every()

@@ -266,7 +266,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
         else:
             topic_id = self._watch.topic.id
             begin = resume(Position(self._next, (), topic_id), Partition(topic_id, earliest, end), "the next offset")
-            # A parked message in memory is emitted even if retention removes it; on a topic made anew it has no place.
+            # A parked message in memory is emitted even if retention removes it; on a topic recreated it has no place.
             lost = self._parked.forget(earliest) if begin.removed else self._parked.clear() if begin.reason else 0
             self._account_for(begin.removed, lost, begin.reason or error.str())
             if begin.reason:

@@ -79,9 +79,9 @@ def resume(wanted: Position, partition: Partition, what: str) -> Start:
     """
     topic_id, earliest, end = partition
     if wanted.topic_id is not None and topic_id is not None and wanted.topic_id != topic_id:
-        why = "the topic was made anew"
+        why = "the topic was recreated"
     elif wanted.next > end:
-        why = "the topic was made anew, or has lost its newest messages"
+        why = "the topic was recreated, or has lost its newest messages"
         if wanted.topic_id is not None and topic_id is not None:
             why = "the topic has lost its newest messages"
     else:

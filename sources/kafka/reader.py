@@ -34,10 +34,10 @@ what they process at a time should fit the processor's caches: with eight times 
 CPU."""
 
 _MAX_WAITING = 2 * MAX_MESSAGES
-"""So many messages wait in all inboxes, while their partitions sleep. (With five times as many, reading them takes a
+"""The most messages that wait in all inboxes while their partitions sleep. (With five times as many, reading takes a
 tenth more CPU.)"""
 _MESSAGE_BYTES = 512
-"""What librdkafka needs for a message beside its bytes, at most."""
+"""The most memory that librdkafka needs for a message in addition to its bytes."""
 _REQUEST_SECONDS = 30.0
 _REPORT_SECONDS = 10.0
 _CLOSE_SECONDS = 10.0
@@ -59,7 +59,7 @@ class Reader:
     Args:
         topic: its name.
         config: librdkafka's properties.
-        max_bytes: about so much memory what was read ahead takes.
+        max_bytes: approximate memory for messages that were read ahead.
         watch: of the topic; closed with the reader.
         on_close: called when the last inbox has been closed, and the reader with it.
     """
@@ -114,7 +114,7 @@ class Reader:
         return insist(lambda: self._consumer.get_watermark_offsets(at, timeout=_REQUEST_SECONDS))
 
     def committed(self, partition: int) -> Position | None:
-        """The group's position when it was asked first. On a broker just started nobody may know it: ask again.
+        """The group's position at the first call. A broker that has just started may not know it: ask again.
 
         Raises:
             KafkaException: the group is refused to us, or there was no answer within 30 s.
@@ -160,7 +160,7 @@ class Reader:
         self._consumer.incremental_unassign([TopicPartition(self.topic, partition)])
 
     def wait(self, messages: int, size: int) -> None:
-        """So many messages and bytes more wait in the inboxes."""
+        """Count messages and bytes that wait in the inboxes now."""
         self._waiting += messages
         self._waiting_bytes += size
 
@@ -223,7 +223,7 @@ class Inbox:
         self.errors: list[tuple[KafkaError, int | None]] = []
         """What came behind the messages, with the offset, if it has one."""
         self.refused: KafkaError | None = None
-        """Why the last commit has failed; None: it has not, or somebody has seen to it."""
+        """Why the last commit failed; None: it did not fail, or the failure was dealt with."""
         self._is_refusal_told = False
 
     def put(self, messages: list[Message]) -> None:

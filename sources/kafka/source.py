@@ -24,7 +24,7 @@ from sources.kafka.watch import Topic, watcher
 
 @dataclass(frozen=True)
 class KafkaSource(FixedPartitionedSource[Poll, bytes]):
-    """Reads all partitions of a topic. A topic that changes (more partitions, made anew) ends the flow with a line.
+    """Reads all partitions of a topic. A topic that changes (more partitions, recreated) ends the flow with a line.
 
     A partition resumes at the position in the recovery store, else at the group's committed offset, else at the
     earliest. The position and the offset of an earlier topic of the same name are not used: they hold the topic's id.
@@ -64,7 +64,7 @@ class KafkaSource(FixedPartitionedSource[Poll, bytes]):
     """The same in bytes of keys and values."""
     stored: Collection[str] = ()
     """The partitions that the recovery store has state of. Bytewax wants all of them listed: those that the topic does
-    not have (it was made anew with fewer, or is another one) stay silent."""
+    not have (it was recreated with fewer, or is another one) stay silent."""
     _topics: dict[str, Topic] = field(default_factory=dict)
     """The topic as it was at the start, by its name."""
     _readers: dict[int, Reader] = field(default_factory=dict)

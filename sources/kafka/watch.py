@@ -1,6 +1,6 @@
-"""Notices topics that change while a flow reads them: deleted, made anew, with more partitions.
+"""Notices topics that change while a flow reads them: deleted, recreated, with more partitions.
 
-librdkafka does not report new partitions, and reads a topic that was made anew from the old offset on. So one thread of
+librdkafka does not report new partitions, and reads a topic that was recreated from the old offset on. So one thread of
 the process asks the brokers about all topics that it reads.
 """
 
@@ -40,7 +40,7 @@ def change(name: str, before: Topic, now: Topic | None) -> str | None:
     if now is None:
         return f"topic {name} was deleted while the flow read it: the flow ends, start it again"
     if before.id is not None and now.id is not None and before.id != now.id:
-        return f"topic {name} was deleted and made anew: the flow ends, start it again to read it from its beginning"
+        return f"topic {name} was deleted and recreated: the flow ends, start it again to read it from its beginning"
     if len(before.partitions) != len(now.partitions):
         partitions = "partition" if len(now.partitions) == 1 else "partitions"
         counts = f"{len(now.partitions)} {partitions} now, {len(before.partitions)} when the flow started"

@@ -43,7 +43,7 @@ class Topic:
     [
         pytest.param(refused(7), b"7", "why", id="there"),
         pytest.param(refused(8), None, "why; the original is no longer on the topic", id="gone"),
-        pytest.param(refused(7, 5), None, "why; the original is no longer on the topic", id="a topic made anew"),
+        pytest.param(refused(7, 5), None, "why; the original is no longer on the topic", id="a topic recreated"),
         pytest.param(refused(-1, -1, -1), None, "why; it is not known where it was read", id="nowhere"),
     ],
 )

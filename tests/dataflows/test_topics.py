@@ -121,7 +121,7 @@ def test_a_topic_of_ratings_that_is_made_anew_is_read_from_its_beginning(
         write(kafka, names["ratings"], 0, *ratings(100, 100 + count))
         if runs:
             assert job.wait(NOTICED_SECONDS) == [1], job.tail()
-            assert f"topic {names['ratings']} was deleted and made anew: the flow ends" in job.log.read_text()
+            assert f"topic {names['ratings']} was deleted and recreated: the flow ends" in job.log.read_text()
     with Job(tmp_path, variables, recovery=recovery) as job:
         await_ratings(kafka, names, job, set(range(100, 100 + count)))
         assert job.stop() == [0], job.tail()

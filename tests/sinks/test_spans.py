@@ -21,9 +21,9 @@ def state(*ends: int, closed: tuple[Span, ...] = (), topic_id: str | None = "a")
         ("an empty topic", [state(0, 0)], (0, 0), []),
         ("a topic that was not there", [state()], (3, 0), [(0, 0, 3)]),
         ("a new partition", [state(5)], (6, 2), [(0, 5, 6), (1, 0, 2)]),
-        ("made anew, shorter", [state(5, 7)], (6, 3), [(0, 0, 6), (1, 0, 3)]),
-        ("made anew, with fewer partitions", [state(5, 7)], (6,), [(0, 0, 6)]),
-        ("made anew, longer", [state(5, topic_id="b")], (6,), [(0, 0, 6)]),
+        ("recreated, shorter", [state(5, 7)], (6, 3), [(0, 0, 6), (1, 0, 3)]),
+        ("recreated, with fewer partitions", [state(5, 7)], (6,), [(0, 0, 6)]),
+        ("recreated, longer", [state(5, topic_id="b")], (6,), [(0, 0, 6)]),
         ("of an id that is not known", [state(5, topic_id=None)], (6,), [(0, 5, 6)]),
         ("gone", [state(5, 7)], (), []),
         (

@@ -198,7 +198,7 @@ def test_a_topic_made_anew_is_read_from_its_start(
     second: list[Poll] = []
     run(KafkaSource(topic, config, stopping=until(second, 10, then=0.3)), second, tmp_path)
     assert values(second) == numbered(0, 10)
-    assert "made anew" in caplog.text
+    assert "recreated" in caplog.text
 
 
 def test_state_of_another_topic_is_not_used(
@@ -472,7 +472,7 @@ def test_parked_messages_of_a_topic_made_anew_are_not_waited_for(
     assert values(second) == numbered(0, 10)
     assert metric("kafka_source_skipped_total", topic) == 2
     assert "2 parked messages are no longer on the topic" in caplog.text
-    assert "made anew" in caplog.text
+    assert "recreated" in caplog.text
 
 
 def position(source: KafkaSource, partition: StatefulSourcePartition[Poll, bytes]) -> Position:
@@ -567,7 +567,7 @@ def test_retention_passes_by_while_parked_messages_are_read_again(
     partition.close()
     assert sorted(values(out), key=int) == expected  # type: ignore[arg-type]
     assert metric("kafka_source_skipped_total", topic) == skipped
-    assert "made anew" not in caplog.text
+    assert "recreated" not in caplog.text
 
 
 @pytest.mark.parametrize("part", [pytest.param("00000", id="on the topic"), pytest.param("00007", id="vacant")])

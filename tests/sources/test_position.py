@@ -82,8 +82,8 @@ def gone(whose: str, wanted: int, why: str, earliest: int) -> str:
                 Position(15, (12, 13), OLD),
                 Position(15, (), OLD),
                 Partition(NEW, 0, end),
-                Start(Position(0, (), NEW), 0, 2, gone(STORE, 15, "the topic was made anew", 0)),
-                id=f"made anew, {what}",
+                Start(Position(0, (), NEW), 0, 2, gone(STORE, 15, "the topic was recreated", 0)),
+                id=f"recreated, {what}",
             )
             for what, end in (("with fewer messages", 3), ("with as many", 15), ("with more", 40), ("empty", 0))
         ),
@@ -91,8 +91,8 @@ def gone(whose: str, wanted: int, why: str, earliest: int) -> str:
             None,
             Position(15, (), OLD),
             Partition(NEW, 0, 40),
-            Start(Position(0, (), NEW), 0, 0, gone(GROUP, 15, "the topic was made anew", 0)),
-            id="made anew, and the group was written to after it",
+            Start(Position(0, (), NEW), 0, 0, gone(GROUP, 15, "the topic was recreated", 0)),
+            id="recreated, and the group was written to after it",
         ),
         pytest.param(
             Position(15, (12,)),
@@ -102,7 +102,7 @@ def gone(whose: str, wanted: int, why: str, earliest: int) -> str:
                 Position(0, (), None),
                 0,
                 1,
-                gone(STORE, 15, "the topic was made anew, or has lost its newest messages", 0),
+                gone(STORE, 15, "the topic was recreated, or has lost its newest messages", 0),
             ),
             id="behind the end, of a topic without id",
         ),

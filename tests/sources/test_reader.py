@@ -124,7 +124,7 @@ def test_offsets_of_an_earlier_topic_that_were_committed_late_are_not_used(
     out = read(partitions, lambda out: sum(len(poll.messages) for poll in out) == 13)
     close(partitions)
     assert (values(out, 0), values(out, 1)) == (list(range(10)), [7, 8, 9])
-    assert f"{topic}-0: the offset in the consumer group, 7, is not there (the topic was made anew)" in caplog.text
+    assert f"{topic}-0: the offset in the consumer group, 7, is not there (the topic was recreated)" in caplog.text
 
 
 def committed(kafka: Kafka, group: str, topic: str) -> int:

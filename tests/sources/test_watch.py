@@ -35,8 +35,8 @@ TWO = Topic("an-id", (0, 1))
         pytest.param(
             TWO,
             Topic("another-id", (0, 1, 2)),
-            "topic t was deleted and made anew: the flow ends, start it again to read it from its beginning",
-            id="made anew",
+            "topic t was deleted and recreated: the flow ends, start it again to read it from its beginning",
+            id="recreated",
         ),
         pytest.param(
             TWO, None, "topic t was deleted while the flow read it: the flow ends, start it again", id="deleted"
@@ -82,7 +82,7 @@ def test_changes_are_noticed(kafka: Kafka, topics: Callable[[str], str]) -> None
         kafka.create_topic(name, partitions=3)
 
     assert "has 3 partitions now, 2 when" in wait_for_change(watcher, name, add)
-    assert "was deleted and made anew" in wait_for_change(watcher, name, make_anew)
+    assert "was deleted and recreated" in wait_for_change(watcher, name, make_anew)
     assert "was deleted while" in wait_for_change(watcher, name, delete)
     assert watcher.describe(name) is None
 
