@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Generic, Literal, NamedTuple, Sequence, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
+import msgspec
 from bytewax.dataflow import Stream, operator
 from bytewax.operators import StatefulBatchLogic
 from prometheus_client import Counter, Gauge
@@ -22,7 +23,7 @@ from typing_extensions import override
 
 from operators.batch import Batch
 from operators.decode import Loaded
-from operators.failure import Failing, Failures
+from operators.failure import Failing, Failure, Failures
 from operators.gather import Home
 from operators.limit import FailureLimit, TooManyFailures
 from operators.state import JoinState, pack, unpack
@@ -111,10 +112,11 @@ class Changes(NamedTuple):
     """A batch of changes, or a marker."""
 
 
-class _Out(NamedTuple):
+class _Out(msgspec.Struct):
     joined: Batch[Any]
-    unmatched: Batch[Any]
-    failures: Failures
+    # Nearly always there are none.
+    unmatched: Batch[Any] | tuple[()] = ()
+    failures: Failures | tuple[()] = ()
 
 
 @operator
@@ -169,6 +171,8 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
     ) -> None:
         self._join = join
         self._bad_records, self._bad_changes = bad_records, bad_changes
+        self._matches = 0
+        """Records matched since the last snapshot."""
         self._told = 0
         """The number of joined records in this batch that were reported to the limit."""
         self._table: dict[int, R] = {}
@@ -195,7 +199,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
 
     @override
     def on_batch(self, values: list[Any]) -> tuple[list[_Out], bool]:
-        out = _Out(Batch(), Batch(), Failures())
+        out = _Out(Batch())
         waiting, rows = len(self._held) + len(self._early), len(self._table)
         for value in values:
             item = value.item if isinstance(value, Changes) else value
@@ -218,7 +222,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
 
     @override
     def on_notify(self) -> tuple[list[_Out], bool]:
-        out = _Out(Batch(), Batch(), Failures())
+        out = _Out(Batch())
         waiting, now = len(self._held), self._join.clock()
         while self._held and next(iter(self._held.values()))[0] <= now:
             self._give_up(out)
@@ -231,6 +235,8 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
 
     @override
     def snapshot(self) -> bytes:
+        self._matched.inc(self._matches)
+        self._matches = 0
         return pack(JoinState([*(record for _, record in self._held.values()), *self._early]))
 
     def _load(self, marker: Loaded, out: _Out) -> None:
@@ -263,7 +269,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
             apart = records
         if apart:
             unknown = self._match_one_by_one(apart, out)
-        self._matched.inc(len(out.joined) - already)
+        self._matches += len(out.joined) - already
         if unknown:
             self._hold(unknown)
 
@@ -291,7 +297,12 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
 
     def _fail(self, record: L, error: Exception, out: _Out) -> None:
         self._tell(len(out.joined))
-        out.failures.append(self._bad_records.failure(record, error))
+        self._leave(self._bad_records.failure(record, error), out)
+
+    def _leave(self, failure: Failure, out: _Out) -> None:
+        failures = out.failures or Failures()
+        failures.append(failure)
+        out.failures = failures
 
     def _tell(self, joined: int) -> None:
         """Report to the limit those of ``joined`` records that it does not know of yet."""
@@ -315,7 +326,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
             except Exception as error:
                 self._bad_changes.passed(at - told)
                 told = at + 1
-                out.failures.append(self._bad_changes.failure(change, error))
+                self._leave(self._bad_changes.failure(change, error), out)
         self._bad_changes.passed(len(changes) - told)
         while len(self._deleted) > self._join.max_deleted:
             self._deleted.popitem(last=False)
@@ -380,10 +391,12 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         if self._join.unmatched == "emit" and not self._combine(record, self._join.no_row, out):
             return
         if self._join.unmatched == "dead-letter":
-            out.unmatched.append(record)
+            unmatched = out.unmatched or Batch()
+            unmatched.append(record)
+            out.unmatched = unmatched
         self._given_up.inc()
 
     def _emit(self, out: _Out) -> tuple[list[_Out], bool]:
         self._tell(len(out.joined))
         self._told = 0
-        return ([out] if any(out) else []), False
+        return ([out] if out.joined or out.unmatched or out.failures else []), False

@@ -9,6 +9,7 @@ log = logging.getLogger(__name__)
 
 WINDOW = 10_000
 _EXAMPLE_CHARACTERS = 500
+_UNJUDGED = 1000
 
 
 class TooManyFailures(RuntimeError):
@@ -33,14 +34,16 @@ class FailureLimit:
         self._kinds: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
         self._in_a_row = 0
+        self._passes: deque[int] = deque()  # not among the last records yet
         self._lock = Lock()
 
     def passed(self, count: int) -> None:
         """Count records that passed, after all that were counted before."""
         if count > 0:
-            with self._lock:
-                self._in_a_row = 0
-                self._add(None, count)
+            self._passes.append(count)  # needs no lock: batches pass all the time, and seldom is one of them judged
+            if len(self._passes) >= _UNJUDGED:
+                with self._lock:
+                    self._add_passes()
 
     def failed(self, errors: Sequence[tuple[str, str]]) -> None:
         """Records failed, one after the other: their kinds and reasons.
@@ -49,6 +52,7 @@ class FailureLimit:
             TooManyFailures: too many have by now.
         """
         with self._lock:
+            self._add_passes()
             for kind, reason in errors:
                 self._examples[kind] = reason
                 self._in_a_row += 1
@@ -82,6 +86,11 @@ class FailureLimit:
         except TooManyFailures as too_many:
             log.error("%s: %s", step, too_many)
             raise
+
+    def _add_passes(self) -> None:
+        while self._passes:
+            self._in_a_row = 0
+            self._add(None, self._passes.popleft())
 
     def _add(self, kind: str | None, count: int) -> None:
         last = self._runs[-1] if self._runs else None

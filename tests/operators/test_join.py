@@ -124,6 +124,7 @@ class Bench:
 
     def counted(self) -> dict[str, float]:
         """What the metrics say of this step; outcomes that were not counted are left out."""
+        self.join.snapshot()  # it counts those that matched
         outcomes = "matched", "late", "emitted", "dropped", "dead_letter", "evicted"
         values = {
             outcome: REGISTRY.get_sample_value("join_records_total", {"step": self.step, "outcome": outcome})
