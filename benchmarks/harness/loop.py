@@ -25,9 +25,9 @@ NOBODY: Customer = dict.fromkeys(("first_name", "last_name", "full_name", "email
 READING = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
-    # As much as the project's four consumers together: what is fetched before the first output is not measured.
-    "queued.min.messages": 400_000,
-    "queued.max.messages.kbytes": 131_072,
+    # As much as the project by default: what is read ahead before the first output is not in the measured window.
+    "queued.min.messages": 24_576,
+    "queued.max.messages.kbytes": 24_576,
     # A full queue stops fetching for so long; by default for 1000, in which a smaller queue was seen to run dry.
     "fetch.queue.backoff.ms": 10,
     "fetch.wait.max.ms": 100,
