@@ -1,12 +1,14 @@
 """The main job on a real Kafka: its outputs, record by record, against a model of what was written."""
 
 import io
+import itertools
 import json
 import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 import fastavro
 import pytest
@@ -21,6 +23,8 @@ CUSTOMERS, RATINGS = 20_000, int(os.environ.get("WORLD_RATINGS", "50000"))
 NOBODY = range(-1, 1)
 LATE = range(100_001, 100_201)
 GRACE = 15
+SETTLED = 60
+"""Seconds after a start, on a machine that does much else: the tests print the time that was needed."""
 AVRO = fastavro.parse_schema(json.loads(SCHEMA))
 
 # `make soak` asks for more of everything.
@@ -109,7 +113,10 @@ def test_kills_leave_everything_once(
     processes: list[int],
     branches: bool,
 ) -> None:
-    """Killed at the worst moments, and at any others; the number of processes changes from one start to the next."""
+    """Killed at the worst moments, and at any others; the number of processes changes from one start to the next.
+
+    After each kill another start commits all that was written, before more is written.
+    """
     variables = settings(world)
     if form == "avro":
         variables |= {"OUTPUT_FORMAT": "avro", "SCHEMA_REGISTRY_URL": registry.url}
@@ -120,45 +127,36 @@ def test_kills_leave_everything_once(
     moments = [in_the_first_epoch, after_the_first_outputs, while_starting, while_starting, later]
     moments += [world.random.choice([after_the_first_outputs, while_starting, later, later]) for _ in range(KILLS)]
     world.rate(RATINGS // 10, anybody(world))
+    counts, seconds = itertools.cycle(processes), []
     for number in range(KILLS):
-        count = processes[number % len(processes)]
-        with Job(tmp_path, variables, processes=count) as job:
+        with Job(tmp_path, variables, processes=next(counts)) as job:
             world.rate(KILLS_RATINGS // KILLS, anybody(world))
-            if number % 10 == 9:
-                finish(world, outputs, job)
-                the_group_reaches_the_ends(world, job)
             moments[number](world, outputs)
             assert job.running(), job.tail()
             job.kill()
+        with Job(tmp_path, variables, processes=next(counts)) as job:
+            seconds.append(seconds_to_the_ends(world, job))
+            if number % 20 == 19:
+                finish(world, outputs, job)
     with Job(tmp_path, variables, processes=processes[0]) as job:
         finish(world, outputs, job)
-        the_group_reaches_the_ends(world, job)
         time.sleep(3)  # for what would come twice
         assert job.stop() == [0] * processes[0], job.tail()
     world.check(outputs)
     outputs.close()
-    print(f"after {KILLS} kills: {len(world.ratings)} ratings once")
+    print(
+        f"{form}, {processes} processes, {KILLS} kills: {len(world.ratings)} ratings once; all are committed", end=" "
+    )
+    print(f"{median(seconds):.1f} s after the next start, at most {max(seconds):.1f} s")
 
 
-def test_the_group_reaches_the_ends_after_kills(world: World, outputs: Outputs, tmp_path: Path) -> None:
-    job = Job(tmp_path, settings(world))
-    for _ in range(3):
-        with job:
-            world.rate(2000, anybody(world))
-            time.sleep(world.random.uniform(2, 5))
-            job.kill()
-    with job:
-        finish(world, outputs, job)
-        the_group_reaches_the_ends(world, job)
-        assert job.stop() == [0], job.tail()
-
-
-def the_group_reaches_the_ends(world: World, job: Job) -> None:
-    """Within 10 s, on the topics of ratings and of customers."""
-    deadline, group = time.monotonic() + 10, world.topics["ratings"]
-    while (lag := world.lag(group)) and time.monotonic() < deadline:
+def seconds_to_the_ends(world: World, job: Job) -> float:
+    """Wait until the group has committed all ratings and customers; return how long after the start that was."""
+    while lag := world.lag(world.topics["ratings"]):
+        assert job.running(), job.tail()
+        assert time.time() < job.started + SETTLED, f"{lag} are not committed: {job.tail()}"
         time.sleep(0.2)
-    assert lag == 0, job.tail()
+    return time.time() - job.started
 
 
 def in_the_first_epoch(world: World, outputs: Outputs) -> None:
