@@ -14,9 +14,9 @@ from servers import connect, elasticsearch, kafka, mariadb, registry, s3
 from servers.connect import Connect
 from servers.debezium import FORMS, PREFIX, topic
 from servers.elasticsearch import Elasticsearch
-from servers.java import SERVERS
 from servers.kafka import Kafka
 from servers.mariadb import MariaDB
+from servers.once import SERVERS
 from servers.registry import Registry
 from servers.s3 import S3
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from servers import connect
 from servers.debezium import FORMS, PREFIX, TABLE, connector, topic
-from servers.java import SERVERS
+from servers.once import SERVERS
 
 
 def variables(env: Path) -> dict[str, str]:

@@ -3,10 +3,10 @@
 import os
 import shutil
 import subprocess
-import tempfile
+from functools import partial
 from pathlib import Path
 
-from servers.java import SERVERS
+from servers.once import SERVERS, once
 
 CACHE = SERVERS / "debian"
 TOOLS = ("apt-get", "dpkg-deb")
@@ -32,9 +32,7 @@ def program(package: str, name: str) -> list[str]:
     """
     if installed := _installed(name):
         return [installed]
-    folder = CACHE / package
-    if not folder.exists():
-        _download(package, folder)
+    folder = once(CACHE / package, partial(_unpack, package))
     for place in ("usr/sbin", "usr/bin"):
         if (folder / place / name).exists():
             libraries = os.pathsep.join(str(found) for found in sorted(folder.glob("**/lib/*-linux-gnu")))
@@ -47,25 +45,19 @@ def _installed(program: str) -> str | None:
     return shutil.which(program) or shutil.which(program, path="/usr/sbin")
 
 
-def _download(package: str, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unfinished-") as temporary:
-        apt, root = Path(temporary) / "apt", Path(temporary) / "root"
-        for needed in ("lists/partial", "archives/partial"):
-            (apt / needed).mkdir(parents=True)
-        # Lists and archives of our own, so that nothing belongs to root; the list of what is installed is the
-        # machine's, so that only what it lacks is downloaded.
-        ours = [f"Dir::State::Lists={apt}/lists", f"Dir::Cache={apt}", "Debug::NoLocking=1", "APT::Sandbox::User="]
-        options = [argument for option in ours for argument in ("-o", option)]
-        _run(["apt-get", *options, "-q", "update"])
-        _run(["apt-get", *options, "-q", "-y", "--no-install-recommends", "--download-only", "install", package])
-        for archive in sorted((apt / "archives").glob("*.deb")):
-            _run(["dpkg-deb", "-x", str(archive), str(root)])
-        try:
-            root.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process was first
-                raise
+def _unpack(package: str, into: Path) -> Path:
+    apt, root = into / "apt", into / "root"
+    for needed in ("lists/partial", "archives/partial"):
+        (apt / needed).mkdir(parents=True)
+    # Lists and archives of our own, so that nothing belongs to root; the list of what is installed is the
+    # machine's, so that only what it lacks is downloaded.
+    ours = [f"Dir::State::Lists={apt}/lists", f"Dir::Cache={apt}", "Debug::NoLocking=1", "APT::Sandbox::User="]
+    options = [argument for option in ours for argument in ("-o", option)]
+    _run(["apt-get", *options, "-q", "update"])
+    _run(["apt-get", *options, "-q", "-y", "--no-install-recommends", "--download-only", "install", package])
+    for archive in sorted((apt / "archives").glob("*.deb")):
+        _run(["dpkg-deb", "-x", str(archive), str(root)])
+    return root
 
 
 def _run(command: list[str]) -> None:

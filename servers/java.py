@@ -4,13 +4,11 @@ import hashlib
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
-from servers.process import ROOT
+from servers.once import SERVERS, once
 
 POM = Path(__file__).with_name("pom.xml")
-SERVERS = ROOT / ".servers"
 OLDEST_JAVA = 17
 
 
@@ -53,12 +51,8 @@ def _folder(server: str) -> Path:
 
 
 def _content(server: str, goal: str) -> Path:
-    folder = _folder(server)
-    if folder.exists():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unfinished-") as unfinished:
-        content = Path(unfinished) / "content"
+    def get(into: Path) -> Path:
+        content = into / "content"
         maven = ["mvn", "-q", "-B", "-f", str(POM), "-P", server, f"dependency:{goal}"]
         run = subprocess.run(
             [*maven, f"-DoutputDirectory={content}"],
@@ -69,9 +63,6 @@ def _content(server: str, goal: str) -> Path:
         )
         if run.returncode:
             raise RuntimeError(f"Maven could not get what {server} is made of:\n{run.stdout}")
-        try:
-            content.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process was first
-                raise
-    return folder
+        return content
+
+    return once(_folder(server), get)

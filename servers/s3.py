@@ -3,13 +3,12 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from servers.embedded.s3 import ACCESS_KEY, REGION, SECRET_KEY, Endpoint
-from servers.java import SERVERS
+from servers.once import SERVERS, once
 from servers.process import Server, free_ports
 
 MODULE = "github.com/versity/versitygw/cmd/versitygw"
@@ -30,22 +29,21 @@ def binary() -> Path:
     Raises:
         RuntimeError: the build failed; the message has what Go printed.
     """
-    if not BINARY.exists():
-        BINARY.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=BINARY.parent, prefix="unfinished-") as unfinished:
-            build = subprocess.run(
-                ["go", "install", f"{MODULE}@{VERSION}"],
-                env={**os.environ, "GOBIN": unfinished},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            if build.returncode:
-                raise RuntimeError(f"Go could not build {MODULE} {VERSION}:\n{build.stdout}")
-            # It exists only complete; of two processes that built it, the second replaces it with the same.
-            (Path(unfinished) / "versitygw").replace(BINARY)
-    return BINARY
+    return once(BINARY, _build)
+
+
+def _build(into: Path) -> Path:
+    build = subprocess.run(
+        ["go", "install", f"{MODULE}@{VERSION}"],
+        env={**os.environ, "GOBIN": str(into)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if build.returncode:
+        raise RuntimeError(f"Go could not build {MODULE} {VERSION}:\n{build.stdout}")
+    return into / "versitygw"
 
 
 class S3(Server, Endpoint):

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from servers import java
+from servers.once import SERVERS, once
 
 SOURCES = Path(__file__).parent
 PARTS = ("pom.xml", "Launcher.java", "RootPlugin.java", "log4j2.properties", "home.py")
-CACHE = java.SERVERS / "elasticsearch"
+CACHE = SERVERS / "elasticsearch"
 
 DESCRIPTOR = """\
 name={name}
@@ -38,19 +39,7 @@ def home() -> Path:
     Raises:
         RuntimeError: Maven or the compiler failed; the message has what it printed.
     """
-    folder = _folder()
-    if folder.exists():
-        return folder
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE, prefix="unfinished-") as temporary:
-        unfinished = Path(temporary) / "home"
-        _make(unfinished)
-        try:
-            unfinished.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another process was first
-                raise
-    return folder
+    return once(_folder(), _make)
 
 
 def _folder() -> Path:
@@ -59,7 +48,8 @@ def _folder() -> Path:
     return CACHE / f"home-{hashlib.sha256(made_of).hexdigest()[:12]}"
 
 
-def _make(home: Path) -> None:
+def _make(into: Path) -> Path:
+    home = into / "home"
     lib, classes = home / "lib", home / "classes"
     for folder in (lib, classes, home / "config", home / "plugins"):
         folder.mkdir(parents=True)
@@ -75,6 +65,7 @@ def _make(home: Path) -> None:
     with tempfile.TemporaryDirectory() as compiled:
         _compile("RootPlugin", lib, Path(compiled))
         _run(["jar", "cf", str(root / "root.jar"), "-C", compiled, "."])
+    return home
 
 
 def _module(home: Path, name: str, main: str) -> Path:
