@@ -9,6 +9,7 @@ BIN := .venv/bin
 FOR ?=
 RATE ?=
 FORM ?= flattened
+WORKERS ?= 2
 ROOMS := dataflows messages operators records settings sinks sources
 
 help: ## list these commands
@@ -17,17 +18,18 @@ help: ## list these commands
 run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR=seconds RATE=ratings/s
 	@$(BIN)/python -m demo $(if $(FOR),--for $(FOR)) $(if $(RATE),--rate $(RATE))
 
-test: .venv/dev ## all tests; those of real servers need Java, Maven and Go
-	$(BIN)/python -m pytest $(TESTS)
+# Files stay whole, and the order is kept: the longest come early, and the workers end together.
+test: .venv/dev ## all tests, WORKERS=2 side by side, or TESTS="FILES OPTIONS"; real servers need Java, Maven and Go
+	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 
 coverage: .venv/dev ## the share of each room that the tests without servers run
 	$(BIN)/coverage run -m pytest -m "not (kafka or elasticsearch or s3 or mariadb or registry or connect)" $(ROOMS:%=tests/%)
 	@for room in $(ROOMS); do echo "$$room: $$($(BIN)/coverage report --include "$$room/*" --format total) %"; done
 
-soak: .venv/dev ## the tests of kills and outages at full length, about three hours
+soak: .venv/dev ## the tests of kills and outages at full length, about SOAKTIME
 	WORLD_RATINGS=200000 KILLS=100 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 \
 		ARCHIVE_KILLS=50 ARCHIVE_RATINGS=500000 CDC_CHANGES=10000 CDC_SNAPSHOT_ROWS=1000000 \
-		$(BIN)/python -m pytest -s --timeout 3000 tests/dataflows \
+		$(BIN)/python -m pytest -v -rP --show-capture stdout -n $(WORKERS) --dist worksteal --timeout 3000 tests/dataflows \
 		-k "outputs_equal or kills or alerts_go_on or joins_table or snapshot_is_read"
 
 lint: .venv/dev ## ruff, codespell and mypy --strict

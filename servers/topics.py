@@ -9,6 +9,7 @@ from typing_extensions import Self
 
 _SECONDS = 60
 ANY = -1
+_NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 Content = str | bytes | None
 Place = tuple[str, int]
@@ -160,8 +161,18 @@ class Reader:
         self._consumer.close()
 
     def _ends(self) -> dict[Place, int]:
-        offsets = self._consumer.get_watermark_offsets
-        return {place: offsets(TopicPartition(*place), timeout=30)[1] for place in self._places()}
+        return {place: self._end(TopicPartition(*place)) for place in self._places()}
+
+    def _end(self, place: TopicPartition) -> int:
+        """The leader of a topic just made may refuse for a moment: ask again."""
+        deadline = time.monotonic() + _SECONDS
+        while True:
+            try:
+                return self._consumer.get_watermark_offsets(place, timeout=30)[1]
+            except KafkaException as error:
+                if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def _places(self) -> list[Place]:
         if not self._known:

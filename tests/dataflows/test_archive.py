@@ -185,7 +185,11 @@ def test_of_several_processes_the_cause_is_in_the_log(world: World, s3: S3, buck
     """Bytewax loses an exception's text there."""
     with Job(tmp_path, settings(world, s3, bucket, S3_ROLL_SECONDS="1"), processes=2) as job:
         world.rate(1000, anybody(world))
-        time.sleep(2)
+        deadline = time.monotonic() + 60
+        while not keys(s3, bucket):  # a start without a bucket ends with another line
+            assert job.running(), job.tail()
+            assert time.monotonic() < deadline, job.tail()
+            time.sleep(0.1)
         client = s3.client()
         deadline = time.monotonic() + 40
         while job.running() and time.monotonic() < deadline:

@@ -157,7 +157,7 @@ def test_a_partition_is_added(kafka: Kafka, topic: str) -> None:
     other = Run(kafka, topic, fresh().items())  # a producer learns of partitions after minutes, or at its start
     names = [f"key {number}" for number in range(50)]
     deadline = time.monotonic() + 30
-    while len(Topic(topic, other.config).ends(10)) < 9:
+    while len(Topic(topic, other.config).await_ends(10)) < 9:
         assert time.monotonic() < deadline
     other.write("0000", *names)
     assert len(kept(other.snapshot())[0].ends) == 9
