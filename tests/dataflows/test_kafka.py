@@ -57,7 +57,7 @@ def settings(world: World) -> dict[str, str]:
     return world.settings(UNMATCHED_GRACE_SECONDS=str(GRACE))
 
 
-def anybody(world: World) -> Callable[[], int]:
+def anybody(world: World, late: range = LATE) -> Callable[[], int]:
     """Customers, deleted customers, ids that never were, and customers that are yet to come."""
 
     def user() -> int:
@@ -65,16 +65,14 @@ def anybody(world: World) -> Callable[[], int]:
         if kind < 0.03:
             return world.random.choice(NOBODY)
         if kind < 0.05:
-            return world.random.choice(LATE)
+            return world.random.choice(late)
         return world.random.randrange(1, CUSTOMERS + 1)
 
     return user
 
 
 def finish(world: World, outputs: Outputs, job: Job) -> None:
-    """The late customers arrive; wait for everything."""
-    if LATE[0] not in world.customers:
-        world.change_customers(LATE, changes=0)
+    """Wait for everything."""
     outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running)
     assert job.running(), job.tail()
 
@@ -83,6 +81,7 @@ def finish(world: World, outputs: Outputs, job: Job) -> None:
 def test_outputs_equal_the_model(world: World, outputs: Outputs, tmp_path: Path, processes: int) -> None:
     with Job(tmp_path, settings(world), processes=processes) as job:
         world.rate(RATINGS, anybody(world))
+        world.change_customers(LATE, changes=0)
         finish(world, outputs, job)
         assert job.stop() == [0] * processes, job.tail()
     world.check(outputs)
@@ -98,6 +97,7 @@ def test_outputs_equal_the_model_across_a_stop_and_a_start(world: World, outputs
     assert 0 < before < RATINGS
     world.rate(RATINGS // 2, anybody(world))
     with job:
+        world.change_customers(LATE, changes=0)
         finish(world, outputs, job)
         assert job.stop() == [0], job.tail()
     world.check(outputs)
@@ -128,7 +128,7 @@ def test_kills_leave_everything_once(
     others = [after_the_first_outputs, while_starting, while_writing, later, later]
     moments = [*first, *world.random.choices(others, k=KILLS)][:KILLS]
     counts, seconds = itertools.cycle(processes), []
-    world.rate(RATINGS // 10, anybody(world))
+    world.rate(RATINGS // 10, anybody(world, range(LATE.start, LATE.start + 10)))
     for number, moment in enumerate(moments):
         with Job(tmp_path, variables, processes=next(counts)) as job:
             if number:
@@ -138,10 +138,12 @@ def test_kills_leave_everything_once(
                 if moment in AT_A_START:
                     job.kill()
                     job.start()
-            world.rate(KILLS_RATINGS // KILLS, anybody(world))
+            late = range(LATE.start + 10 * number, LATE.start + 10 * (number + 1))
+            world.rate(KILLS_RATINGS // KILLS, anybody(world, late))
             moment(world, outputs)
             assert job.running(), job.tail()
             job.kill()
+        world.change_customers(late, changes=0)  # the grace counts from the next start
     with Job(tmp_path, variables, processes=next(counts)) as job:
         seconds.append(seconds_to_the_ends(world, job))
         finish(world, outputs, job)
