@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from servers import connect as connect_server
 from servers import elasticsearch as elasticsearch_server
@@ -18,6 +20,10 @@ from servers.kafka import Kafka
 from servers.mariadb import MariaDB
 from servers.registry import Registry
 from servers.s3 import S3
+
+# How long an example takes depends on what else runs.
+hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("busy")
 
 MARKERS = {
     "kafka_runs_here": "kafka",
