@@ -70,12 +70,12 @@ def anybody(world: World) -> Callable[[], int]:
     return lambda: world.random.randrange(-1, CUSTOMERS + 1)
 
 
-def archived(s3: S3, bucket: str) -> list[Row]:
-    client, rows = s3.client(), list[Row]()
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for item in page.get("Contents", []):
-            rows += read(item["Key"], client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
-    return rows
+def archived(s3: S3, bucket: str, known: dict[str, list[Row]] | None = None) -> list[Row]:
+    """The rows of all objects; those in `known`, where the others are added, are not read again."""
+    client, rows = s3.client(), {} if known is None else known
+    for key in set(keys(s3, bucket)) - rows.keys():
+        rows[key] = read(key, client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    return [row for of_object in rows.values() for row in of_object]
 
 
 def read(key: str, body: bytes) -> list[Row]:
@@ -89,8 +89,8 @@ def read(key: str, body: bytes) -> list[Row]:
 def finish(world: World, s3: S3, bucket: str, outputs: Outputs, job: Job, seconds: float = 90) -> None:
     """Wait until everything is visible, stop the job, and compare with the model: each rating once."""
     outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running)
-    deadline = time.monotonic() + seconds
-    while len(rows := archived(s3, bucket)) < len(world.ratings) and time.monotonic() < deadline:
+    deadline, seen = time.monotonic() + seconds, dict[str, list[Row]]()
+    while len(archived(s3, bucket, seen)) < len(world.ratings) and time.monotonic() < deadline:
         assert job.running(), job.tail()
         time.sleep(1)
     time.sleep(2)  # for what would come twice
