@@ -26,7 +26,7 @@ coverage: .venv/dev ## the share of each room that the tests without servers run
 	$(BIN)/coverage run -m pytest -m "not (kafka or elasticsearch or s3 or mariadb or registry or connect)" $(ROOMS:%=tests/%)
 	@for room in $(ROOMS); do echo "$$room: $$($(BIN)/coverage report --include "$$room/*" --format total) %"; done
 
-soak: .venv/dev ## the tests of kills and outages at full length, about SOAKTIME
+soak: .venv/dev ## the tests of kills and outages at full length, WORKERS=2 side by side; more than an hour
 	WORLD_RATINGS=200000 KILLS=100 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 \
 		ARCHIVE_KILLS=50 ARCHIVE_RATINGS=500000 CDC_CHANGES=10000 CDC_SNAPSHOT_ROWS=1000000 \
 		$(BIN)/python -m pytest -v -rP --show-capture stdout -n $(WORKERS) --dist worksteal --timeout 3000 tests/dataflows \
