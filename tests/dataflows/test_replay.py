@@ -172,7 +172,7 @@ def test_the_table_of_a_dry_run() -> None:
 
 @pytest.fixture
 def names(kafka: Kafka, names: Names) -> Names:
-    kafka.create_topic(names["ratings"], partitions=3)
+    kafka.create_topic(names["ratings"], partitions=3, retention_ms=-1)  # some are older than the default
     kafka.create_topic(names["customers"], partitions=1, cleanup_policy="compact")
     for output in ("enriched", "alerts", "dead_letters"):
         kafka.create_topic(names[output], partitions=2)
@@ -226,7 +226,6 @@ def times(kafka: Kafka, topic: str) -> Counter[bytes | None]:
 
 
 def test_a_message_comes_back_as_it_was(kafka: Kafka, names: Names) -> None:
-    kafka.create_topic(names["ratings"], retention_ms=-1)  # some messages are older than the default
     written: list[dict[str, Any]] = [
         {"value": b"\x00\xff\n", "key": b"\x00\n", "timestamp": 1_528_800_546_808, "partition": 0},
         {"value": b"", "key": b"", "timestamp": 1, "partition": 2, "headers": [("__value_schema_id", b"\x01\xff")]},
