@@ -1,7 +1,7 @@
 """The Kafka cluster, its topics, and the properties of librdkafka."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -127,6 +127,14 @@ def properties(variables: Mapping[str, Given]) -> dict[str, str]:
             raise SettingsError(f"{variable} is not text")
         found[property_name] = value
     return found
+
+
+def name_variable(trouble: str, properties: Iterable[str]) -> str:
+    """Librdkafka's message about one of ``properties``, whose name or alias it quotes, with the variable before it."""
+    properties = sorted(properties)
+    quoted = re.findall(r'["`]([a-z.]+)["`]', trouble)
+    guilty = [name for name in quoted if name in properties][:1] or properties
+    return f"{' or '.join(PREFIX + name.upper().replace('.', '_') for name in guilty)}: {trouble}"
 
 
 def _is_unicode(text: str) -> bool:
