@@ -8,7 +8,7 @@ from pkgutil import walk_packages
 
 from prometheus_client.metrics import MetricWrapperBase
 
-ROOMS = ("dataflows", "messages", "operators", "records", "settings", "sinks", "sources")
+ROOMS = ("dataflows", "messages", "operators", "records", "settings", "sinks", "sources", "web")
 
 HEAD = """\
 # Metrics

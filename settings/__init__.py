@@ -5,6 +5,7 @@ from settings.dead_letters import DeadLetters
 from settings.elasticsearch import Search
 from settings.environment import SettingsError
 from settings.formats import Formats, SchemaRegistry
+from settings.intake import Intake
 from settings.join import Join
 from settings.kafka import Kafka, Topics
 from settings.log import Log
@@ -16,6 +17,7 @@ __all__ = [
     "Archive",
     "DeadLetters",
     "Formats",
+    "Intake",
     "Join",
     "Kafka",
     "Log",

@@ -15,6 +15,7 @@ from settings.dead_letters import DeadLetters
 from settings.elasticsearch import Search
 from settings.environment import Given, SettingsError, Variables, beginning_with, given, strangers
 from settings.formats import Formats, SchemaRegistry
+from settings.intake import Intake
 from settings.join import Join
 from settings.kafka import Kafka, Topics
 from settings.log import Log
@@ -36,6 +37,7 @@ class Settings:
     alerts: Alerts
     search: Search
     archive: Archive
+    intake: Intake
     log: Log
     properties: dict[str, str]
     """Of librdkafka: ``KAFKA_SECURITY_PROTOCOL=SSL`` is ``security.protocol``."""

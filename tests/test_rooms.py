@@ -18,11 +18,12 @@ MAY_IMPORT = {
     "messages": set[str](),
     "records": {"messages"},
     "settings": {"records.index_names"},
+    "web": {"settings", "messages", "records"},
     "servers": set[str](),
     "demo": FLOW | {"servers"},
     "examples": {"operators", "sources", "sinks", "messages"},
     "benchmarks": FLOW | {"servers", "demo"},
-    "tests": FLOW | {"servers", "demo", "examples", "benchmarks"},
+    "tests": FLOW | {"web", "servers", "demo", "examples", "benchmarks"},
 }
 """Of each room the rooms, or modules of them, that it may import beside itself."""
 

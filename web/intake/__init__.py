@@ -1,0 +1,1 @@
+"""The intake: ratings over HTTP to their topic, acknowledged when Kafka has them."""

@@ -1,0 +1,136 @@
+"""The body of a request to the messages of its ratings. Pure."""
+
+import json
+import re
+from typing import NamedTuple
+
+import msgspec
+
+from messages.decoder import ALONE
+from messages.errors import DecodeError
+from messages.json import malformed
+from records import rating
+from records.rating import Rating
+from web.intake.answers import Refusal, Refused
+
+MAX_RATING_BYTES = 900_000
+"""The longest rating. librdkafka sends no message over 1,000,000 bytes unless it is told to."""
+
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_FIELD = re.compile(r"field (\w+)")
+
+
+class Posted(NamedTuple):
+    """A rating as it is written to Kafka."""
+
+    key: bytes
+    """The rating's id as text."""
+    value: bytes
+    """The rating as it was sent, without the white space."""
+
+
+class _Unwritten:
+    """A value that is not on Kafka yet, for the decoder of the flow."""
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def value(self) -> bytes:
+        return self._value
+
+    def key(self) -> None:
+        return None
+
+    def headers(self) -> None:
+        return None
+
+    def partition(self) -> int:
+        return -1
+
+    def offset(self) -> int:
+        return -1
+
+    def timestamp(self) -> tuple[int, int]:
+        return 0, -1
+
+
+def read(body: bytes, max_ratings: int) -> list[Posted]:
+    """Read one rating, or a list of ratings. The flow's decoder reads each of them without a dead letter.
+
+    Raises:
+        Refusal: the body is not JSON, has too many ratings, none, or one that the flow could not read.
+    """
+    values = _values(body)
+    if not values:
+        raise Refusal(Refused("empty_list", "the list holds no rating"))
+    if len(values) > max_ratings:
+        reason = f"the list holds {len(values):,} ratings, more than the limit of {max_ratings:,}"
+        raise Refusal(Refused("too_many_ratings", reason))
+    messages = [_Unwritten(value) for value in values]
+    ratings = [
+        _alone(message, index) if one is ALONE else one
+        for index, (message, one) in enumerate(zip(messages, rating.decode_many(messages), strict=True))
+    ]
+    _refuse_duplicates(body, values)
+    return [Posted(b"%d" % one.rating_id, value) for one, value in zip(ratings, values, strict=True)]
+
+
+def _values(body: bytes) -> list[bytes]:
+    """The JSON of each rating, without white space."""
+    try:
+        body.decode()
+        compact = msgspec.json.format(body, indent=-1)
+        values = [bytes(item) for item in _items(compact)] if compact.startswith(b"[") else [compact]
+    except UnicodeDecodeError as error:
+        reason = f"the body is not UTF-8: {error.reason} at byte {error.start}"
+        raise Refusal(Refused("not_json", reason)) from None
+    except RecursionError:
+        raise Refusal(Refused("not_json", "the body is nested too deeply")) from None
+    except ValueError as error:
+        reason = str(malformed(body, error)).replace("the value", "the body", 1)
+        raise Refusal(Refused("not_json", reason)) from None
+    for index, value in enumerate(values):
+        if len(value) > MAX_RATING_BYTES:
+            reason = f"the rating has {len(value):,} bytes, more than the limit of {MAX_RATING_BYTES:,}"
+            raise Refusal(Refused("rating_too_large", reason, index))
+    return values
+
+
+def _alone(message: _Unwritten, index: int) -> Rating:
+    try:
+        return rating.decode(message)
+    except DecodeError as error:
+        reason = str(error)
+        field = _FIELD.match(reason)
+        raise Refusal(Refused("invalid_rating", reason, index, field and field[1])) from None
+
+
+class _DuplicateName(ValueError):
+    """An object has this name twice: readers disagree which of them counts."""
+
+
+def _refuse_duplicates(body: bytes, values: list[bytes]) -> None:
+    try:
+        _names_of(body)
+        return
+    except (_DuplicateName, RecursionError):
+        pass
+    for index, value in enumerate(values):
+        try:
+            _names_of(value)
+        except _DuplicateName as error:
+            name = str(error)
+            raise Refusal(Refused("duplicate_name", f"the rating has the name {name!r} twice", index, name)) from None
+        except RecursionError:
+            raise Refusal(Refused("invalid_rating", "the rating is nested too deeply", index)) from None
+
+
+def _names_of(text: bytes) -> None:
+    # Numbers are not read: an unread field may hold one of any length.
+    json.loads(text.decode(), object_pairs_hook=_unique, parse_int=len, parse_float=len)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _DuplicateName(next(name for name in names if names.count(name) > 1))
