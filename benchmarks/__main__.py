@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from benchmarks import epochs, kafka, latency, partitions, start
+from benchmarks import epochs, intake, kafka, latency, partitions, start
 from benchmarks.avro import compare as avro
 from benchmarks.elasticsearch import compare as elasticsearch
 from benchmarks.harness.results import RESULTS, write
@@ -21,6 +21,7 @@ COMPARISONS = {
     "s3": s3.compare,
     "avro": avro.compare,
     "start": start.compare,
+    "intake": intake.compare,
     "partitions": partitions.compare,
 }
 
@@ -43,6 +44,7 @@ def main() -> str | None:
     parser.add_argument("--backlog", type=int, default=200_000, help="s3: ratings for the main job (%(default)s)")
     parser.add_argument("--decoded", type=int, default=200_000, help="avro: alone, each way (%(default)s)")
     parser.add_argument("--table", type=int, default=1_000_000, help="start: customers on the topic (%(default)s)")
+    parser.add_argument("--posted", type=int, default=200_000, help="intake: ratings of one run (%(default)s)")
     parser.add_argument("--partitions", type=int, default=64, help="partitions: the many (%(default)s)")
     parser.add_argument("--rate", type=int, default=2_000, help="latency: ratings a second (%(default)s)")
     parser.add_argument("--seconds", type=int, default=300, help="latency: of each load (%(default)s)")

@@ -27,6 +27,7 @@ PACKAGES = (
     "pyarrow",
     "fastavro",
     "pyruhvro",
+    "uvicorn",
 )
 
 Run = TypeVar("Run", bound="DataclassInstance")
