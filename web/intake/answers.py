@@ -51,6 +51,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "not_json": Kind(400, "the body is not JSON in UTF-8"),
+    "incomplete_body": Kind(400, "the connection was closed within the body"),
     "empty_list": Kind(400, "the list holds no rating"),
     "duplicate_name": Kind(400, "an object has a name twice"),
     "invalid_rating": Kind(400, "the flow could not read the rating"),

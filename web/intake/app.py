@@ -117,7 +117,7 @@ async def _read_up_to(receive: Receive, most: int) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             # Nobody reads the answer.
-            raise Refusal(Refused("not_json", "the connection was closed within the body"))
+            raise Refusal(Refused("incomplete_body", "the connection was closed within the body"))
         content += message["body"]
         if len(content) > most:
             raise _too_large(most)

@@ -1,6 +1,5 @@
 """The body of a request to the messages of its ratings. Pure."""
 
-import json
 import re
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from messages.json import malformed
 from records import rating
 from records.rating import Rating
 from web.intake.answers import Refusal, Refused
+from web.intake.duplicates import duplicate
 
 MAX_RATING_BYTES = 900_000
 """The longest rating. librdkafka sends no message over 1,000,000 bytes unless it is told to."""
@@ -60,27 +60,37 @@ def read(body: bytes, max_ratings: int) -> list[Posted]:
     Raises:
         Refusal: the body is not JSON, has too many ratings, none, or one that the flow could not read.
     """
-    values = _values(body)
+    ratings = _compact(body)
+    values = [bytes(value) for value in _items(ratings)]
     if not values:
         raise Refusal(Refused("empty_list", "the list holds no rating"))
     if len(values) > max_ratings:
         reason = f"the list holds {len(values):,} ratings, more than the limit of {max_ratings:,}"
         raise Refusal(Refused("too_many_ratings", reason))
+    for index, value in enumerate(values):
+        if len(value) > MAX_RATING_BYTES:
+            reason = f"the rating has {len(value):,} bytes, more than the limit of {MAX_RATING_BYTES:,}"
+            raise Refusal(Refused("rating_too_large", reason, index))
     messages = [_Unwritten(value) for value in values]
-    ratings = [
+    decoded = [
         _alone(message, index) if one is ALONE else one
         for index, (message, one) in enumerate(zip(messages, rating.decode_many(messages), strict=True))
     ]
-    _refuse_duplicates(body, values)
-    return [Posted(b"%d" % one.rating_id, value) for one, value in zip(ratings, values, strict=True)]
+    try:
+        if duplicate(ratings) is not None:
+            _refuse_duplicate(values)
+    except RecursionError:
+        raise Refusal(Refused("not_json", "the body is nested too deeply")) from None
+    return [Posted(b"%d" % one.rating_id, value) for one, value in zip(decoded, values, strict=True)]
 
 
-def _values(body: bytes) -> list[bytes]:
-    """The JSON of each rating, without white space."""
+def _compact(body: bytes) -> bytes:
+    """The body as a list, without white space."""
     try:
         body.decode()
         compact = msgspec.json.format(body, indent=-1)
-        values = [bytes(item) for item in _items(compact)] if compact.startswith(b"[") else [compact]
+        ratings = compact if compact.startswith(b"[") else b"[%s]" % compact
+        _items(ratings)
     except UnicodeDecodeError as error:
         reason = f"the body is not UTF-8: {error.reason} at byte {error.start}"
         raise Refusal(Refused("not_json", reason)) from None
@@ -89,11 +99,14 @@ def _values(body: bytes) -> list[bytes]:
     except ValueError as error:
         reason = str(malformed(body, error)).replace("the value", "the body", 1)
         raise Refusal(Refused("not_json", reason)) from None
+    return ratings
+
+
+def _refuse_duplicate(values: list[bytes]) -> None:
+    """Refuse the first rating with a name that stands twice."""
     for index, value in enumerate(values):
-        if len(value) > MAX_RATING_BYTES:
-            reason = f"the rating has {len(value):,} bytes, more than the limit of {MAX_RATING_BYTES:,}"
-            raise Refusal(Refused("rating_too_large", reason, index))
-    return values
+        if (name := duplicate(b"[%s]" % value)) is not None:
+            raise Refusal(Refused("duplicate_name", f"the rating has the name {name!r} twice", index, name))
 
 
 def _alone(message: _Unwritten, index: int) -> Rating:
@@ -103,34 +116,3 @@ def _alone(message: _Unwritten, index: int) -> Rating:
         reason = str(error)
         field = _FIELD.match(reason)
         raise Refusal(Refused("invalid_rating", reason, index, field and field[1])) from None
-
-
-class _DuplicateName(ValueError):
-    """An object has this name twice: readers disagree which of them counts."""
-
-
-def _refuse_duplicates(body: bytes, values: list[bytes]) -> None:
-    try:
-        _names_of(body)
-        return
-    except (_DuplicateName, RecursionError):
-        pass
-    for index, value in enumerate(values):
-        try:
-            _names_of(value)
-        except _DuplicateName as error:
-            name = str(error)
-            raise Refusal(Refused("duplicate_name", f"the rating has the name {name!r} twice", index, name)) from None
-        except RecursionError:
-            raise Refusal(Refused("invalid_rating", "the rating is nested too deeply", index)) from None
-
-
-def _names_of(text: bytes) -> None:
-    # Numbers are not read: an unread field may hold one of any length.
-    json.loads(text.decode(), object_pairs_hook=_unique, parse_int=len, parse_float=len)
-
-
-def _unique(pairs: list[tuple[str, object]]) -> None:
-    if len(dict(pairs)) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _DuplicateName(next(name for name in names if names.count(name) > 1))
