@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 import msgspec
+from confluent_kafka import Message
 
 from messages.decoder import ALONE
 from messages.errors import DecodeError
@@ -29,31 +30,6 @@ class Posted(NamedTuple):
     """The rating as it was sent, without the white space."""
 
 
-class _Unwritten:
-    """A value that is not on Kafka yet, for the decoder of the flow."""
-
-    def __init__(self, value: bytes) -> None:
-        self._value = value
-
-    def value(self) -> bytes:
-        return self._value
-
-    def key(self) -> None:
-        return None
-
-    def headers(self) -> None:
-        return None
-
-    def partition(self) -> int:
-        return -1
-
-    def offset(self) -> int:
-        return -1
-
-    def timestamp(self) -> tuple[int, int]:
-        return 0, -1
-
-
 def read(body: bytes, max_ratings: int) -> list[Posted]:
     """Read one rating, or a list of ratings. The flow's decoder reads each of them without a dead letter.
 
@@ -71,7 +47,8 @@ def read(body: bytes, max_ratings: int) -> list[Posted]:
         if len(value) > MAX_RATING_BYTES:
             reason = f"the rating has {len(value):,} bytes, more than the limit of {MAX_RATING_BYTES:,}"
             raise Refusal(Refused("rating_too_large", reason, index))
-    messages = [_Unwritten(value) for value in values]
+    # As the flow will read them.
+    messages = [Message(value=value) for value in values]
     decoded = [
         _alone(message, index) if one is ALONE else one
         for index, (message, one) in enumerate(zip(messages, rating.decode_many(messages), strict=True))
@@ -109,7 +86,7 @@ def _refuse_duplicate(values: list[bytes]) -> None:
             raise Refusal(Refused("duplicate_name", f"the rating has the name {name!r} twice", index, name))
 
 
-def _alone(message: _Unwritten, index: int) -> Rating:
+def _alone(message: Message, index: int) -> Rating:
     try:
         return rating.decode(message)
     except DecodeError as error:

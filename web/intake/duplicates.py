@@ -1,4 +1,4 @@
-"""Names that stand twice in an object. Readers of JSON disagree which of them counts, so such a rating is refused. Pure."""
+"""Names that stand twice in an object: readers of JSON disagree which of them counts. Pure."""
 
 import json
 
