@@ -2,13 +2,14 @@
 
 import asyncio
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _MAX_PIPELINED = 100
+_REASON = b'{"error":"too_many_connections","reason":"there are too many connections: connect again later"}'
 _FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n"
-    b"Content-Length: 72\r\n\r\n"
-    b'{"error":"too_many_connections","reason":"there are too many connections"}'
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+    b"Retry-After: 1\r\nConnection: close\r\n\r\n%s" % (len(_REASON), _REASON)
 )
 
 
@@ -22,6 +23,7 @@ def bounded(max_connections: int, seconds: float) -> type[HttpToolsProtocol]:
 
     class Bounded(HttpToolsProtocol):
         deadline: asyncio.TimerHandle | None = None
+        running: RequestResponseCycle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
             super().connection_made(transport)
@@ -37,6 +39,10 @@ def bounded(max_connections: int, seconds: float) -> type[HttpToolsProtocol]:
                 self.transport.abort()
                 return
             super().on_headers_complete()
+
+        def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+            self.running = cycle
+            super()._start_asgi_task(cycle, app)
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
@@ -54,6 +60,9 @@ def bounded(max_connections: int, seconds: float) -> type[HttpToolsProtocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self.clear_deadline()
             super().connection_lost(exc)
+            # uvicorn tells only the last request of a pipeline that nobody reads its answer.
+            if self.running is not None:
+                self.running.disconnected = True
 
         def set_deadline(self) -> None:
             self.clear_deadline()
