@@ -14,8 +14,8 @@ HEAD = """\
 # Metrics
 
 Written by `make docs` from the code. With `BYTEWAX_DATAFLOW_API_ENABLED=1` each process shows its own numbers at
-`http://localhost:3030/metrics`, beside Bytewax's (`bytewax_...`) and Python's (`python_...`, `process_...`). A counter
-starts at 0 with the process.
+`http://localhost:3030/metrics`, beside Bytewax's (`bytewax_...`) and Python's (`python_...`, `process_...`). The intake
+shows its own at `/metrics`. A counter starts at 0 with the process.
 
 | metric | type | labels | meaning |
 |---|---|---|---|
