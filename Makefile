@@ -58,8 +58,8 @@ docs: .venv/runtime ## write docs/settings.md and docs/metrics.md
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes
 lock: .venv/dev ## resolve all dependencies anew into requirements/, those of the benchmarks' rivals, too
 	$(BIN)/pip install --quiet uv==0.13.9
-	$(COMPILE) --upgrade --extra demo pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) --extra demo --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --upgrade --extra demo --extra web pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --extra demo --extra web --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --upgrade requirements/quix.in -o requirements/quix.txt
 	$(COMPILE) --upgrade requirements/quix-s3.in -o requirements/quix-s3.txt
 

@@ -1,6 +1,7 @@
 """Connections of clients, with a bound on their number and a deadline for each wait for a client."""
 
 import asyncio
+from collections.abc import Callable
 
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -13,6 +14,23 @@ _FULL = (
 )
 
 
+class _Deadline:
+    """Calls a function after some seconds, unless it is cleared before."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, act: Callable[[], None]) -> None:
+        self._loop, self._seconds, self._act = loop, seconds, act
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self) -> None:
+        self.clear()
+        self._handle = self._loop.call_later(self._seconds, self._act)
+
+    def clear(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
 def bounded(max_connections: int, seconds: float) -> type[HttpToolsProtocol]:
     """The protocol for uvicorn's ``http``.
 
@@ -22,18 +40,22 @@ def bounded(max_connections: int, seconds: float) -> type[HttpToolsProtocol]:
     """
 
     class Bounded(HttpToolsProtocol):
-        deadline: asyncio.TimerHandle | None = None
+        headers_due: _Deadline
+        reading_due: _Deadline
         running: RequestResponseCycle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
             super().connection_made(transport)
-            self.set_deadline()
+            # abort(), since close() would wait for the client to read what is written.
+            self.headers_due = _Deadline(self.loop, seconds, transport.abort)
+            self.reading_due = _Deadline(self.loop, seconds, transport.abort)
+            self.headers_due.set()
             if len(self.connections) > max_connections:
                 transport.write(_FULL)
                 transport.close()
 
         def on_headers_complete(self) -> None:
-            self.clear_deadline()
+            self.headers_due.clear()
             # Answers are written in the order of the requests, so requests behind one that waits are kept.
             if len(self.pipeline) >= _MAX_PIPELINED:
                 self.transport.abort()
@@ -47,31 +69,22 @@ def bounded(max_connections: int, seconds: float) -> type[HttpToolsProtocol]:
         def on_response_complete(self) -> None:
             super().on_response_complete()
             if self.cycle.response_complete or self.transport.is_closing():
-                self.set_deadline()
+                self.headers_due.set()
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self.set_deadline()
+            self.reading_due.set()
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            self.clear_deadline()
+            self.reading_due.clear()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self.clear_deadline()
+            self.headers_due.clear()
+            self.reading_due.clear()
             super().connection_lost(exc)
             # uvicorn tells only the last request of a pipeline that nobody reads its answer.
             if self.running is not None:
                 self.running.disconnected = True
-
-        def set_deadline(self) -> None:
-            self.clear_deadline()
-            # close() would wait for the client to read what is written.
-            self.deadline = self.loop.call_later(seconds, self.transport.abort)
-
-        def clear_deadline(self) -> None:
-            if self.deadline is not None:
-                self.deadline.cancel()
-                self.deadline = None
 
     return Bounded

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from settings import Settings, SettingsError
 from settings.table import BEGIN, END, markdown, write_into
@@ -52,6 +52,16 @@ DEFAULTS = {
     "ALERT_MAX_STARS": 2,
     "ALERT_CLUB_STATUSES": ["platinum"],
     "TEST_CHANNEL_PATTERN": re.compile("test", re.IGNORECASE),
+    "INTAKE_HOST": "127.0.0.1",
+    "INTAKE_PORT": 8080,
+    "INTAKE_TOKEN": None,
+    "INTAKE_MAX_BODY_BYTES": 1 << 20,
+    "INTAKE_MAX_RATINGS": 1000,
+    "INTAKE_QUEUE_RATINGS": 100_000,
+    "INTAKE_QUEUE_BYTES": 64 << 20,
+    "INTAKE_DELIVERY_SECONDS": 10,
+    "INTAKE_CLIENT_SECONDS": 10,
+    "INTAKE_MAX_CONNECTIONS": 256,
     "LOG_LEVEL": "INFO",
 }
 
@@ -87,6 +97,20 @@ def test_defaults() -> None:
         ("ALERT_CLUB_STATUSES", "Platinum, gold,,", ["Platinum", "gold"]),
         ("ALERT_CLUB_STATUSES", "", []),
         ("TEST_CHANNEL_PATTERN", "^qa-", re.compile("^qa-", re.IGNORECASE)),
+        ("INTAKE_HOST", "localhost", "localhost"),
+        ("INTAKE_HOST", "127.1.2.3", "127.1.2.3"),
+        ("INTAKE_HOST", "::1", "::1"),
+        ("INTAKE_PORT", "0", 0),
+        ("INTAKE_PORT", "tcp://10.0.0.1:80", 8080),  # Kubernetes', beside a service named intake
+        ("INTAKE_TOKEN", "", None),
+        ("INTAKE_TOKEN", "abcd-EFG.hij==", SecretStr("abcd-EFG.hij==")),
+        ("INTAKE_MAX_BODY_BYTES", "1024", 1024),
+        ("INTAKE_MAX_RATINGS", "1", 1),
+        ("INTAKE_QUEUE_RATINGS", "1", 1),
+        ("INTAKE_QUEUE_BYTES", "1048576", 1 << 20),
+        ("INTAKE_DELIVERY_SECONDS", "1.5", 1.5),
+        ("INTAKE_CLIENT_SECONDS", "0.1", 0.1),
+        ("INTAKE_MAX_CONNECTIONS", "1", 1),
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
     ],
 )
@@ -145,6 +169,16 @@ NUMBER, WHOLE = "number", "integer"
         ("ALERT_MAX_STARS", "2.5", [WHOLE]),
         ("TEST_CHANNEL_PATTERN", "(", ["regular expression", "position 0"]),
         ("TEST_CHANNEL_PATTERN", "a[", ["regular expression", "position 1"]),
+        ("INTAKE_HOST", "", ["pattern"]),
+        ("INTAKE_HOST", "a b", ["pattern"]),
+        ("INTAKE_PORT", "65536", ["less than or equal to 65535"]),
+        ("INTAKE_PORT", "-1", ["greater than or equal to 0"]),
+        ("INTAKE_MAX_BODY_BYTES", "1023", ["greater than or equal to 1024"]),
+        ("INTAKE_MAX_RATINGS", "0", ["greater than or equal to 1"]),
+        ("INTAKE_DELIVERY_SECONDS", "0.5", ["greater than or equal to 1"]),
+        ("INTAKE_CLIENT_SECONDS", "0", ["greater than or equal to 0.1"]),
+        ("INTAKE_CLIENT_SECONDS", "nan", []),
+        ("INTAKE_MAX_CONNECTIONS", "0", ["greater than or equal to 1"]),
         ("LOG_LEVEL", "loud", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
         ("LOG_LEVEL", "debug", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
     ],
@@ -295,6 +329,12 @@ def test_a_value_of_another_form(environment: Set, variable: str, text: str, val
         ({"SCHEMA_REGISTRY_URL": "hush-hush@a"}, "SCHEMA_REGISTRY_URL is (not shown), but it must be"),
         ({"KAFKA_BOOTSTRAP_SERVERS": "ada:hush-hush@a:1"}, "KAFKA_BOOTSTRAP_SERVERS is (not shown), but it must be"),
         ({"KAFKA_SASL_PASSWORD": "hush-hush\udcff"}, "KAFKA_SASL_PASSWORD is not text"),
+        ({"INTAKE_TOKEN": "hush"}, "INTAKE_TOKEN is (not shown), but it must be at least 8 letters"),
+        ({"INTAKE_TOKEN": "hush hush"}, "INTAKE_TOKEN is (not shown), but it must be at least 8 letters"),
+        ({"INTAKE_TOKEN": "hush=hush"}, "INTAKE_TOKEN is (not shown), but it must be at least 8 letters"),
+        ({"INTAKE_HOST": "0.0.0.0"}, "INTAKE_HOST is '0.0.0.0', but INTAKE_TOKEN is not set"),  # noqa: S104
+        ({"INTAKE_HOST": "::"}, "INTAKE_HOST is '::', but INTAKE_TOKEN is not set"),
+        ({"INTAKE_HOST": "127.0.0.1.example"}, "INTAKE_HOST is '127.0.0.1.example', but INTAKE_TOKEN is not set"),
     ],
 )
 def test_values_that_do_not_fit(environment: Set, variables: dict[str, str], line: str) -> None:
@@ -389,6 +429,20 @@ def test_no_secret_is_in_a_message(environment: Set) -> None:
         told.append(str(caught.value))
         told += [caught.value.__cause__, None if caught.value.__suppress_context__ else caught.value.__context__]
     assert "hush-hush" not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("variables", "ratings", "size"),
+    [
+        ({}, 1000, 1 << 20),
+        ({"INTAKE_QUEUE_RATINGS": "10"}, 10, 1 << 20),
+        ({"INTAKE_QUEUE_BYTES": str(1 << 20)}, 1000, 1 << 19),
+        ({"INTAKE_MAX_RATINGS": "3", "INTAKE_MAX_BODY_BYTES": "2048"}, 3, 2048),
+    ],
+)
+def test_a_request_to_the_intake_fits_into_its_queue(variables: dict[str, str], ratings: int, size: int) -> None:
+    intake = Settings.load(variables).intake
+    assert (intake.longest_list, intake.longest_body) == (ratings, size)
 
 
 def test_settings_do_not_change() -> None:

@@ -93,6 +93,19 @@ def test_a_pipeline_without_end_is_cut(intake: Intake) -> None:
     assert intake.post(ONE).status == 202
 
 
+def test_a_client_that_does_not_read_its_answers_is_let_go(intake: Intake) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", intake.port))
+        connection.settimeout(5 * SECONDS)
+        with pytest.raises(ConnectionError):
+            # The kernel takes some megabytes of answers before the intake is held up.
+            for _ in range(200):
+                connection.sendall(b"GET /docs HTTP/1.1\r\nHost: intake\r\n\r\n" * 20)
+                time.sleep(0.05)
+    assert intake.post(ONE).status == 202
+
+
 def test_a_client_that_goes_away_leaves_nothing_behind(intake: Intake) -> None:
     for sent in (HEAD, HEAD + b"Content-Length: 500\r\n\r\n{", request(ONE)):
         for _ in range(20):
