@@ -7,6 +7,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _MAX_PIPELINED = 100
+_MAX_HEAD_BYTES = 64 << 10
 _REASON = b'{"error":"too_many_connections","reason":"there are too many connections: connect again later"}'
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
@@ -31,18 +32,25 @@ class _Deadline:
             self._handle = None
 
 
-def bounded(max_connections: int, seconds: float) -> type[HttpToolsProtocol]:
+def bounded(max_connections: int, max_bytes: int, seconds: float) -> type[HttpToolsProtocol]:
     """The protocol for uvicorn's ``http``.
 
     uvicorn limits how long an idle connection stays, and nothing else. This protocol closes a connection whose request
     has no complete headers ``seconds`` after the connection or the last answer, and one whose client does not read its
     answer for as long. The body is the application's to wait for.
+
+    Args:
+        max_connections: One more is answered with 503 and closed.
+        max_bytes: Of a request with everything around its body. The connection is closed above it, and above 64 KiB of
+            headers.
+        seconds: The deadline of each wait.
     """
 
     class Bounded(HttpToolsProtocol):
         headers_due: _Deadline
         reading_due: _Deadline
         running: RequestResponseCycle | None = None
+        in_head, received = False, 0
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
             super().connection_made(transport)
@@ -54,8 +62,23 @@ def bounded(max_connections: int, seconds: float) -> type[HttpToolsProtocol]:
                 transport.write(_FULL)
                 transport.close()
 
+        def data_received(self, data: bytes) -> None:
+            self.received += len(data)
+            super().data_received(data)
+            if self.received > (_MAX_HEAD_BYTES if self.in_head else max_bytes):
+                self.transport.abort()
+
+        def on_message_begin(self) -> None:
+            self.in_head, self.received = True, 0
+            super().on_message_begin()
+
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if self.in_head:  # not a trailer, which would come when the headers are in use
+                super().on_header(name, value)
+
         def on_headers_complete(self) -> None:
             self.headers_due.clear()
+            self.in_head = False
             # Answers are written in the order of the requests, so requests behind one that waits are kept.
             if len(self.pipeline) >= _MAX_PIPELINED:
                 self.transport.abort()

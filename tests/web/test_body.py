@@ -98,6 +98,7 @@ REFUSED: list[tuple[bytes, str, str, int | None, str | None]] = [
     (rating(b'"message":"\\"","stars":1,"stars":2'), "duplicate_name", "", 0, "stars"),
     (rating(b'"\\u0075ser_id":3'), "duplicate_name", "the rating has the name 'user_id' twice", 0, "user_id"),
     (rating(b'"seat":{"row":1,"row":2}'), "duplicate_name", "the rating has the name 'row' twice", 0, "row"),
+    (rating(b",".join(b'"n%d":1' % number for number in range(50_000)) + b',"n1":2'), "duplicate_name", "", 0, "n1"),
     (b"[%s,%s]" % (ONE, rating(b'"stars":1,"stars":1')), "duplicate_name", "", 1, "stars"),
     (rating(b'"message":"%s"' % (b"x" * 900_000)), "rating_too_large", "the rating has 900,0", 0, None),
 ]

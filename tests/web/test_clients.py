@@ -47,7 +47,7 @@ def drip(connection: socket.socket, piece: bytes, intake: Intake, seconds: float
         (HEAD + b"Content-Length: 500\r\n\r\n{", b" ", b"HTTP/1.1 408 "),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", b"1\r\n \r\n", b"HTTP/1.1 408 "),
         (HEAD + b"Content-Length: 999999\r\n\r\n", b" ", b"HTTP/1.1 413 "),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"fff\r\n%s\r\n" % (b" " * 4095), b"HTTP/1.1 413 "),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nfff\r\n%s\r\n" % (b" " * 4095), b"1\r\n \r\n", b"HTTP/1.1 413 "),
     ],
     ids=["silence", "a method", "headers", "body", "chunks", "a body too large", "chunks without end"],
 )
@@ -90,6 +90,27 @@ def test_a_pipeline_without_end_is_cut(intake: Intake) -> None:
             while True:
                 connection.sendall(request(ONE) * 1000)
         assert not isinstance(caught.value, TimeoutError)
+    assert intake.post(ONE).status == 202
+
+
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (b"POST /", b"x" * 10_000),
+        (HEAD + b"X-Long: ", b"x" * 10_000),
+        (HEAD, b"X-Many: 1\r\n" * 1000),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\nX-Trailer: ", b"x" * 10_000),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x" * 10_000),
+    ],
+    ids=["path", "header", "headers", "trailer", "chunk"],
+)
+def test_headers_and_framing_without_end_are_cut(intake: Intake, first: bytes, piece: bytes) -> None:
+    with intake.connect() as connection:
+        connection.settimeout(SECONDS / 2)  # before any deadline
+        connection.sendall(first)
+        with pytest.raises(ConnectionError):
+            for _ in range(2000):
+                connection.sendall(piece)
     assert intake.post(ONE).status == 202
 
 

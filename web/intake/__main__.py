@@ -22,6 +22,8 @@ from web.intake.topic import Topic
 log = logging.getLogger("web.intake")
 
 _BACKLOG = 1024
+_BYTES_A_BODY = 10
+"""How many times its bytes a body may take on a connection: a chunk of one byte takes six."""
 _SPARE_SECONDS = 10.0
 """The last requests may take as much longer, after SIGTERM, than a client and Kafka may together."""
 
@@ -74,7 +76,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         raise SettingsError(settings.name_files(name_variable(error.args[0].str(), settings.properties))) from None
     config = uvicorn.Config(
         app(intake, health, topic),
-        http=bounded(intake.max_connections, intake.client_seconds),
+        http=bounded(intake.max_connections, _BYTES_A_BODY * intake.longest_body, intake.client_seconds),
         ws="none",
         log_config=None,
         access_log=False,

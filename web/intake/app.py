@@ -136,7 +136,7 @@ async def _refuse(_request: Request, error: Any) -> Response:
 async def _refuse_http(request: Request, error: Any) -> Response:
     kind = "method_not_allowed" if error.status_code == KINDS["method_not_allowed"].status else "not_found"
     return refusal(
-        Refused(kind, f"{request.method} {request.url.path}: {KINDS[kind].meaning}"), dict(error.headers or {})
+        Refused(kind, f"{request.method} {request.url.path[:200]}: {KINDS[kind].meaning}"), dict(error.headers or {})
     )
 
 

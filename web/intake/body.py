@@ -17,6 +17,8 @@ from web.intake.duplicates import duplicate
 MAX_RATING_BYTES = 900_000
 """The longest rating. librdkafka sends no message over 1,000,000 bytes unless it is told to."""
 
+_SHOWN = 80
+
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _FIELD = re.compile(r"field (\w+)")
 
@@ -83,6 +85,7 @@ def _refuse_duplicate(values: list[bytes]) -> None:
     """Refuse the first rating with a name that stands twice."""
     for index, value in enumerate(values):
         if (name := duplicate(b"[%s]" % value)) is not None:
+            name = name[:_SHOWN]
             raise Refusal(Refused("duplicate_name", f"the rating has the name {name!r} twice", index, name))
 
 

@@ -51,6 +51,10 @@ class _DuplicateError(ValueError):
 
 
 def _unique(pairs: list[tuple[str, object]]) -> None:
-    if len(dict(pairs)) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _DuplicateError(next(name for name in names if names.count(name) > 1))
+    if len(dict(pairs)) == len(pairs):
+        return
+    seen = set[str]()
+    for name, _ in pairs:
+        if name in seen:
+            raise _DuplicateError(name)
+        seen.add(name)
