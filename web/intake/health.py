@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
@@ -13,6 +14,7 @@ log = logging.getLogger(__name__)
 
 _EVERY_SECONDS = 1.0
 _REQUEST_SECONDS = 2.0
+_REPORT_SECONDS = 10.0
 
 
 class Health:
@@ -30,6 +32,7 @@ class Health:
         """
         self._topic, self._servers = topic, properties["bootstrap.servers"]
         self._error: KafkaError | None = None
+        self._report = 0.0
         config: dict[str, Any] = {**properties, "error_cb": self._on_error}
         self._admin = AdminClient(config)
         self.trouble: str | None = f"Kafka at {self._servers} has not answered yet"
@@ -46,10 +49,18 @@ class Health:
     def _look_on(self) -> None:
         while not self._closing.is_set():
             trouble = self._look()
-            if trouble != self.trouble:
-                log.log(logging.WARNING if trouble else logging.INFO, trouble or f"topic {self._topic} can be written")
+            self._tell(trouble)
             self.trouble = trouble
             self._closing.wait(_EVERY_SECONDS)
+
+    def _tell(self, trouble: str | None) -> None:
+        """Log a change; that one reason follows another, not more often than every ten seconds."""
+        now = time.monotonic()
+        if trouble is None and self.trouble is not None:
+            log.info("topic %s can be written", self._topic)
+        elif trouble != self.trouble and (self.trouble is None or now >= self._report):
+            log.warning("%s", trouble)
+            self._report = now + _REPORT_SECONDS
 
     def _look(self) -> str | None:
         described = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_REQUEST_SECONDS)
@@ -59,10 +70,12 @@ class Health:
             return self._explain(error.args[0])
         except FutureTimeoutError:  # not the builtin one before Python 3.11
             return self._explain(KafkaError(KafkaError._TIMED_OUT))
+        self._admin.poll(0)
         self._error = None
         return None
 
     def _explain(self, error: KafkaError) -> str:
+        self._admin.poll(0)  # for the reports of errors, which would pile up otherwise
         if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return (
                 f"topic {self._topic} does not exist at {self._servers}: create it, with the partitions that it needs"

@@ -132,7 +132,8 @@ class Topic:
             self._producer.poll(_POLL_SECONDS)
 
     def _on_error(self, error: KafkaError) -> None:
-        log.warning("producer: %s", error.str())
+        # That Kafka is away is told by the health, once.
+        log.log(logging.ERROR if error.fatal() else logging.DEBUG, "producer: %s", error.str())
         if error.fatal():
             self.fatal = True
             self._on_fatal()
