@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,6 +22,8 @@ from web.intake.health import Health
 from web.intake.topic import Topic
 
 _requests = Counter("intake_requests", "Requests to the intake by the status of their answer", ["status"])
+
+log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 5.0
 
@@ -95,9 +98,12 @@ def app(settings: Intake, health: Health, topic: Topic) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        reports = asyncio.create_task(topic.run())
         yield
-        await asyncio.to_thread(topic.close, _STOP_SECONDS)
-        await asyncio.to_thread(health.close)
+        reports.cancel()
+        if left := topic.close(_STOP_SECONDS):
+            log.error("%d ratings without an answer were not acknowledged", left)
+        health.close()
 
     routes = [
         Route("/ratings", endpoints.ratings, methods=["POST"]),

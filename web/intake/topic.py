@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,9 @@ _seconds = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
 )
 
-_POLL_SECONDS = 0.1
+_BUSY_SECONDS = 0.002
+_IDLE_SECONDS = 0.5
+"""From one look for reports to the next, while ratings wait for theirs, and otherwise."""
 _SPARE_SECONDS = 5.0
 """librdkafka looks for messages whose time is up once a second."""
 
@@ -40,7 +42,7 @@ _DEFAULTS: dict[str, Any] = {
 
 
 class Topic:
-    """Writes ratings to the topic; a thread waits for the acknowledgements."""
+    """Writes ratings to the topic, and waits for their acknowledgement; all in one event loop."""
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class Topic:
             max_ratings: that may wait for their acknowledgement.
             max_bytes: of those.
             seconds: that a rating may wait.
-            on_fatal: is called, in another thread, when the producer cannot go on.
+            on_fatal: is called when the producer cannot go on.
 
         Raises:
             KafkaException: librdkafka refuses the properties.
@@ -67,7 +69,9 @@ class Topic:
         self._name, self._seconds, self._on_fatal = name, seconds, on_fatal
         self.fatal = False
         """Whether the producer cannot go on."""
-        self._free_ratings, self._free_bytes = max_ratings, max_bytes
+        self._max_ratings, self._max_bytes = max_ratings, max_bytes
+        self._waiting, self._waiting_bytes = 0, 0
+        self._wake = asyncio.Event()
         self._producer = Producer(
             {
                 **_DEFAULTS,
@@ -80,9 +84,21 @@ class Topic:
                 "error_cb": self._on_error,
             }
         )
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="acknowledgements", daemon=True)
-        self._thread.start()
+
+    async def run(self) -> None:
+        """Take librdkafka's reports, until it is cancelled.
+
+        In the event loop, not in a thread: librdkafka's client takes the interpreter's lock once for each report, and
+        two busy threads would hand it to and fro for each rating.
+        """
+        while True:
+            self._producer.poll(0)
+            if self._waiting:
+                await asyncio.sleep(_BUSY_SECONDS)
+            else:
+                self._wake.clear()
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), _IDLE_SECONDS)
 
     async def write(self, ratings: Sequence[Posted]) -> list[Coordinates]:
         """Write ratings, and wait until Kafka has acknowledged all of them.
@@ -91,7 +107,7 @@ class Topic:
             Refusal: there is no room for all of them, and none was written; or some were not acknowledged.
         """
         size = sum(len(key) + len(value) for key, value in ratings)
-        if len(ratings) > self._free_ratings or size > self._free_bytes:
+        if self._waiting + len(ratings) > self._max_ratings or self._waiting_bytes + size > self._max_bytes:
             raise Refusal(Refused("queue_full", "too many ratings wait for Kafka: send the request again later"))
         began, request = time.monotonic(), _Request(self._name, len(ratings))
         self._take(len(ratings), size)
@@ -109,14 +125,13 @@ class Topic:
     def close(self, seconds: float) -> int:
         """Wait for everything that is under way; return the number of ratings that were not acknowledged."""
         left: int = self._producer.flush(seconds)
-        self._closing.set()
-        self._thread.join(seconds)
         return left
 
     def _take(self, ratings: int, size: int) -> None:
-        self._free_ratings -= ratings
-        self._free_bytes -= size
+        self._waiting += ratings
+        self._waiting_bytes += size
         _waiting.inc(ratings)
+        self._wake.set()
 
     def _produce(self, ratings: Sequence[Posted], request: "_Request") -> None:
         produce, name, report = self._producer.produce, self._name, request.report
@@ -127,10 +142,6 @@ class Topic:
                 request.give_up(len(ratings) - index, str(error))
                 return
 
-    def _poll(self) -> None:
-        while not self._closing.is_set():
-            self._producer.poll(_POLL_SECONDS)
-
     def _on_error(self, error: KafkaError) -> None:
         # That Kafka is away is told by the health, once.
         log.log(logging.ERROR if error.fatal() else logging.DEBUG, "producer: %s", error.str())
@@ -140,14 +151,12 @@ class Topic:
 
 
 class _Request:
-    """The ratings of one request on their way; ``report`` and what it calls run in the producer's thread."""
+    """The ratings of one request on their way."""
 
     def __init__(self, topic: str, count: int) -> None:
         self._topic, self._left, self._why = topic, count, "no answer"
         self._places: list[Coordinates | None] = [None] * count
-        self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[None] = self._loop.create_future()
-        self._lock = threading.Lock()
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def acknowledged(self) -> int:
@@ -185,12 +194,6 @@ class _Request:
         return there
 
     def _settle(self, count: int) -> None:
-        with self._lock:
-            self._left -= count
-            settled = self._left == 0
-        if settled:
-            self._loop.call_soon_threadsafe(self._finish)
-
-    def _finish(self) -> None:
-        if not self._done.done():
+        self._left -= count
+        if self._left == 0 and not self._done.done():
             self._done.set_result(None)
