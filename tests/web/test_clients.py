@@ -19,6 +19,16 @@ def request(body: bytes) -> bytes:
     return HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
+def answers(connection: socket.socket, count: int) -> list[bytes]:
+    """The statuses of so many answers, whose bodies are JSON objects."""
+    said = b""
+    while said.count(b"HTTP/1.1 ") < count or not said.endswith(b"}"):
+        received = connection.recv(65536)
+        assert received, said
+        said += received
+    return [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]]
+
+
 def drip(connection: socket.socket, piece: bytes, intake: Intake, seconds: float = 10) -> tuple[float, bytes]:
     """Send a piece again and again until the server closes; the seconds until then, and what it said."""
     connection.settimeout(0.1)
@@ -65,7 +75,7 @@ def test_an_idle_connection_is_kept_and_then_closed(intake: Intake) -> None:
     with intake.connect() as connection:
         for _ in range(3):
             connection.sendall(request(ONE))
-            assert connection.recv(65536).startswith(b"HTTP/1.1 202 ")
+            assert answers(connection, 1) == [b"202"]
             time.sleep(SECONDS / 2)
         began = time.monotonic()
         assert connection.recv(65536) == b""
@@ -76,10 +86,7 @@ def test_requests_in_a_pipeline_are_answered_in_order(intake: Intake, cluster: E
     before = count(cluster.bootstrap, "ratings")
     with intake.connect() as connection:
         connection.sendall(request(ONE) + request(b"x") + request(ONE) + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        said = b""
-        while said.count(b"HTTP/1.1 ") < 4 or not said.endswith(b"}"):
-            said += connection.recv(65536)
-    assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == [b"202", b"400", b"202", b"200"]
+        assert answers(connection, 4) == [b"202", b"400", b"202", b"200"]
     assert count(cluster.bootstrap, "ratings") - before == 2
 
 
@@ -171,7 +178,7 @@ def test_one_connection_too_many_is_refused_and_the_others_are_served(cluster: E
             assert refused.headers["Retry-After"] == "1"
             for connection in connections:
                 connection.sendall(request(ONE))
-                assert connection.recv(65536).startswith(b"HTTP/1.1 202 ")
+                assert answers(connection, 1) == [b"202"]
         finally:
             for connection in connections:
                 connection.close()
