@@ -89,7 +89,7 @@ class Topic:
         """Take librdkafka's reports, until it is cancelled.
 
         In the event loop, not in a thread: librdkafka's client takes the interpreter's lock once for each report, and
-        two busy threads would hand it to and fro for each rating.
+        two busy threads would take it from each other for each rating.
         """
         while True:
             self._producer.poll(0)
