@@ -23,7 +23,7 @@ CUSTOMERS, RATINGS = 10_000, int(os.environ.get("WORLD_RATINGS", "50000"))
 NOBODY = range(-1, 1)
 LATE = range(100_001, 100_201)
 GRACE = 15
-SETTLED = 60
+SETTLED = 30
 """Seconds after a start, on a machine that does much else: the tests print the time that was needed."""
 AVRO = fastavro.parse_schema(json.loads(SCHEMA))
 
