@@ -68,6 +68,12 @@ class Alert(msgspec.Struct, gc=False):
     source_offset: int
 
 
+ALERT_IDENTITY = ("rating_id", "rating_ts", "source_partition", "source_offset", "rule")
+"""The fields that every alert holds: its rating, where that was read, and the rule that it met."""
+
+ALERT_COLUMNS = ("user_id", "full_name", "email", "club_status", "stars", "channel", "message")
+"""The columns that an alert holds besides, unless its rule says otherwise."""
+
 NOBODY = Customer(None, None, None, None, None, None)
 
 

@@ -1,0 +1,152 @@
+"""Alert rules: which ratings make an alert, and where it goes; read from a TOML file."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from dataflows.wiring.errors import StartupError
+from records.columns import COLUMNS
+from records.enriched import ALERT_COLUMNS, ALERT_IDENTITY
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_FILE = Path(__file__).with_name("rules.toml")
+"""The rules of a job whose ``ALERT_RULES`` is not set."""
+
+_LARGEST_FILE = 1 << 20
+_MOST_RULES = 64  # each is a step, and each of its topics a sink with a state of 16 lanes
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
+_COLUMN_NAMES = tuple(column.name for column in COLUMNS)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: a rating for which ``where`` is true makes an alert on ``topic``."""
+
+    name: str
+    """Unique in its file; an alert carries it."""
+    where: str
+    """The text of an SQL WHERE clause over the columns of an enriched rating."""
+    topic: str
+    columns: tuple[str, ...] = ALERT_COLUMNS
+    """What an alert holds besides its identity, in this order."""
+    slack_channel: str | None = None
+    slack_text: str | None = None
+    """A template for ``str.format`` whose fields are columns of the alert."""
+
+
+def load(path: Path | None, default_topic: str) -> tuple[Rule, ...]:
+    """Read the rules of a file, at least one.
+
+    Args:
+        path: The file; None: DEFAULT_FILE.
+        default_topic: The topic of a rule that names none.
+
+    Raises:
+        StartupError: the file cannot be read, or a rule is not usable: one line with the rule and the place.
+    """
+    file = path or DEFAULT_FILE
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise _Unusable("is larger than 1 MiB")
+        return tuple(_rules(tomllib.loads(content.decode()), default_topic))
+    except OSError as error:
+        raise StartupError(f"ALERT_RULES is {str(file)!r}, but it cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise StartupError(f"the rules in {file}: not UTF-8 at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise StartupError(f"the rules in {file} are no TOML: {error}") from None
+    except RecursionError:
+        raise StartupError(f"the rules in {file} are no TOML: nested too deeply") from None
+    except _Unusable as error:
+        raise StartupError(f"the rules in {file}: {error}") from None
+
+
+class _Unusable(ValueError):
+    """What is wrong with a file, without the file's name."""
+
+
+def _rules(content: Mapping[str, Any], default_topic: str) -> Iterator[Rule]:
+    _known(content, ("rules",), "the file")
+    tables = content.get("rules")
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise _Unusable("there must be a table [[rules]] for each rule, and at least one")
+    if len(tables) > _MOST_RULES:
+        raise _Unusable(f"there are {len(tables)} rules, but {_MOST_RULES} are the most")
+    names = set[str]()
+    for number, table in enumerate(tables, 1):
+        name = _text(table, "name", f"rule {number}")
+        if not _NAME.fullmatch(name):
+            raise _Unusable(f"rule {number}: name is {name!r}, but it must be letters, digits, - _ and . (1 to 100)")
+        if name in names:
+            raise _Unusable(f"rule {name!r}: there are two of this name")
+        names.add(name)
+        yield _rule(f"rule {name!r}", {"topic": default_topic, **table})
+
+
+def _rule(where: str, table: Mapping[str, Any]) -> Rule:
+    _known(table, tuple(Rule.__dataclass_fields__), where)
+    if not _TOPIC.fullmatch(topic := _text(table, "topic", where)):
+        raise _Unusable(f"{where}: topic is {topic!r}, but it must be the name of a topic")
+    columns = tuple(_columns(table["columns"], where)) if "columns" in table else ALERT_COLUMNS
+    channel = _text(table, "slack_channel", where) if "slack_channel" in table else None
+    template = _text(table, "slack_text", where) if "slack_text" in table else None
+    if template is not None:
+        _check_template(template, {*ALERT_IDENTITY, *columns}, where)
+    return Rule(table["name"], _text(table, "where", where), topic, columns, channel, template)
+
+
+def _known(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
+    for name in table:
+        if name not in names:
+            raise _Unusable(f"{where}: {name!r} is no setting of it{_nearest(name, names)}")
+
+
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    (near,) = get_close_matches(name.lower(), names, 1) or [""]
+    return f": did you mean {near}?" if near else f": there are {', '.join(names)}"
+
+
+def _text(table: Mapping[str, Any], key: str, where: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise _Unusable(f"{where}: {key} must be a text" if key in table else f"{where}: {key} is missing")
+    return value
+
+
+def _columns(value: object, where: str) -> Iterator[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise _Unusable(f"{where}: columns must be a list of names")
+    names = [name.lower() for name in value]
+    for name in names:
+        if name not in _COLUMN_NAMES and name not in ALERT_IDENTITY:
+            raise _Unusable(f"{where}: there is no column {name!r}{_nearest(name, _COLUMN_NAMES)}")
+    # What belongs to an alert's identity is there in any case, and in its own place.
+    return iter(dict.fromkeys(name for name in names if name not in ALERT_IDENTITY))
+
+
+def _check_template(template: str, fields: set[str], where: str) -> None:
+    """See that a template reaches fields of the alert, and nothing inside or behind them."""
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise _Unusable(f"{where}: slack_text is no template: {error}") from None
+    for _, field, spec, conversion in parts:
+        if field is None:
+            continue
+        if spec or conversion:
+            raise _Unusable(f"{where}: slack_text has {{{field}...}}, but a field is a name alone")
+        if field not in fields:
+            near = _nearest(field, tuple(sorted(fields)))
+            raise _Unusable(f"{where}: slack_text has {{{field}}}, which the alert does not hold{near}")
