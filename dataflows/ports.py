@@ -1,6 +1,6 @@
 """What the main job reads from and writes to."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,8 @@ class Ports:
     ratings: Source[Poll]
     customers: Source[Poll]
     enriched: Sink[Messages]
-    alerts: Sink[Messages]
+    alerts: Mapping[str, Sink[Messages]]
+    """By topic, all that rules name."""
     dead_letters: Sink[Messages]
     letters: Letters = field(default_factory=lambda: Letters("ratings", lambda _: {}))
     """Makes dead letters of what was refused after decoding."""

@@ -1,10 +1,9 @@
-"""Ratings of flights, joined with their customers; alerts about unhappy platinum customers.
+"""Ratings of flights, joined with their customers; alerts by rules, about unhappy platinum customers for instance.
 
 Run it: ``python -m bytewax.run dataflows.ratings``. ``dataflows/ports.py`` has what it reads from and writes to.
 """
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
@@ -13,14 +12,16 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from dataflows import decoders, letters, process, search, store
+from dataflows.alerts import by_topic, step_id
 from dataflows.ports import Ports
+from dataflows.rules import load
 from dataflows.wiring.errors import StartupError
 from dataflows.wiring.ratings import connect
 from messages.unavailable import spellings
 from messages.version import Version, advance, is_stale
 from operators.batch import KEY_GROUPS
 from operators.decode import decode
-from operators.each import Oks, each, together, where
+from operators.each import Oks, each, together
 from operators.join import Join, join_table
 from operators.limit import FailureLimit
 from operators.output import output_with_ticks
@@ -48,23 +49,23 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     changes = op.input("customers", flow, ports.customers)
     customers = decode("decode_customers", changes, of_customers, customer_id, limit())
     join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings), limit)
-    unhappy_platinum = oks(where("unhappy_platinum", join.joined, unhappy(settings), limit()))
-    alerts = oks(each("alert", unhappy_platinum, enriched.to_alert, limit()))
+    alerts = by_topic(load(settings.alerts.rules, settings.topics.alerts), join.joined, oks)
 
     if avro := ports.enriched_avro:
         enriched_out = oks(together("enriched_avro", join.joined, avro.encode, limit()))
     else:
         enriched_out = oks(together("enriched_json", join.joined, enriched.encode_matches, limit()))
-    alerts_json = oks(each("alerts_json", alerts, enriched.encode, limit()))
 
     ticks = op.input("ticks", flow, ports.ticks)
     output_with_ticks("enriched", enriched_out, ticks, ports.enriched)
-    output_with_ticks("alerts", alerts_json, ticks, ports.alerts)
+    for topic, of_topic in alerts.items():
+        output_with_ticks(step_id(topic, settings.topics.alerts), of_topic, ticks, ports.alerts[topic])
     if ports.search:
         enriched_json = (
             oks(together("search_json", join.joined, enriched.encode_matches, limit())) if avro else enriched_out
         )
-        documents = search.documents(settings.search, ratings.oks, enriched_json, alerts_json, oks, limit)
+        every_alert = op.merge("search_alerts", *alerts.values())
+        documents = search.documents(settings.search, ratings.oks, enriched_json, every_alert, oks, limit)
         output_with_ticks("search", documents, ticks, ports.search)
     if ports.archive:
         rows = oks(each("archive_rows", join.joined, enriched.enrich, limit()))
@@ -104,24 +105,6 @@ def with_customer(ports: Ports, settings: Settings) -> Join[Rating, CustomerChan
 def match_without_source(rating: Rating, customer: Customer) -> Match:
     """Join one rating with its customer: its Kafka record is no longer needed."""
     return Match(without_source(rating), customer)
-
-
-def unhappy(settings: Settings) -> Callable[[Match], bool]:
-    """Whether a rating calls for an alert: few stars, from a customer of a certain status, not from a test."""
-    most, is_test = settings.alerts.max_stars, settings.alerts.test_channels.search
-    statuses = {status.casefold() for status in settings.alerts.club_statuses}
-
-    def is_unhappy(match: Match) -> bool:
-        stars, status = match.rating.stars, match.customer.club_status
-        return (
-            stars is not None
-            and stars <= most
-            and status is not None
-            and status.casefold() in statuses
-            and not is_test(match.rating.channel or "")
-        )
-
-    return is_unhappy
 
 
 def __getattr__(name: str) -> Dataflow:

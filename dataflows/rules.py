@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,8 +10,11 @@ from string import Formatter
 from typing import Any
 
 from dataflows.wiring.errors import StartupError
+from operators.rules import Column, RuleError, Select, Type, compiled
+from records.alert import DEFAULT_COLUMNS, IDENTITY
 from records.columns import COLUMNS
-from records.enriched import ALERT_COLUMNS, ALERT_IDENTITY
+from records.enriched import Match
+from settings import Topics
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,7 +28,11 @@ _LARGEST_FILE = 1 << 20
 _MOST_RULES = 64  # each is a step, and each of its topics a sink with a state of 16 lanes
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
-_COLUMN_NAMES = tuple(column.name for column in COLUMNS)
+_COLUMNS = {
+    column.name: Column(Type.VARCHAR if column.kind == "text" else Type.BIGINT, column.null, column.source)
+    for column in COLUMNS
+}
+"""What a condition may name. A timestamp is a number: epoch milliseconds, as an enriched rating's JSON has it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Rule:
     where: str
     """The text of an SQL WHERE clause over the columns of an enriched rating."""
     topic: str
-    columns: tuple[str, ...] = ALERT_COLUMNS
+    columns: tuple[str, ...] = DEFAULT_COLUMNS
     """What an alert holds besides its identity, in this order."""
     slack_channel: str | None = None
     slack_text: str | None = None
@@ -73,6 +80,32 @@ def load(path: Path | None, default_topic: str) -> tuple[Rule, ...]:
         raise StartupError(f"the rules in {file}: {error}") from None
 
 
+def selection(where: str) -> Select[Match]:
+    """A function that selects the ratings for which the text of a rule is true.
+
+    Raises:
+        RuleError: the text is no condition over the columns.
+    """
+    return compiled(where, _COLUMNS)
+
+
+def check_topics(rules: Iterable[Rule], topics: Topics) -> None:
+    """See that no rule writes to a topic that holds something else.
+
+    Raises:
+        StartupError: one does.
+    """
+    taken = {
+        topics.ratings: "RATINGS_TOPIC",
+        topics.customers: "CUSTOMERS_TOPIC",
+        topics.enriched: "ENRICHED_TOPIC",
+        topics.dead_letters: "DEAD_LETTERS_TOPIC",
+    }
+    for rule in rules:
+        if variable := taken.get(rule.topic):
+            raise StartupError(f"rule {rule.name!r}: its topic {rule.topic!r} is {variable}, which is not for alerts")
+
+
 class _Unusable(ValueError):
     """What is wrong with a file, without the file's name."""
 
@@ -99,12 +132,17 @@ def _rule(where: str, table: Mapping[str, Any]) -> Rule:
     _known(table, tuple(Rule.__dataclass_fields__), where)
     if not _TOPIC.fullmatch(topic := _text(table, "topic", where)):
         raise _Unusable(f"{where}: topic is {topic!r}, but it must be the name of a topic")
-    columns = tuple(_columns(table["columns"], where)) if "columns" in table else ALERT_COLUMNS
+    columns = tuple(_columns(table["columns"], where)) if "columns" in table else DEFAULT_COLUMNS
     channel = _text(table, "slack_channel", where) if "slack_channel" in table else None
     template = _text(table, "slack_text", where) if "slack_text" in table else None
     if template is not None:
-        _check_template(template, {*ALERT_IDENTITY, *columns}, where)
-    return Rule(table["name"], _text(table, "where", where), topic, columns, channel, template)
+        _check_template(template, {*IDENTITY, *columns}, where)
+    condition = _text(table, "where", where)
+    try:
+        selection(condition)
+    except RuleError as error:
+        raise _Unusable(f"{where}: where, {error}") from None
+    return Rule(table["name"], condition, topic, columns, channel, template)
 
 
 def _known(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
@@ -130,10 +168,10 @@ def _columns(value: object, where: str) -> Iterator[str]:
         raise _Unusable(f"{where}: columns must be a list of names")
     names = [name.lower() for name in value]
     for name in names:
-        if name not in _COLUMN_NAMES and name not in ALERT_IDENTITY:
-            raise _Unusable(f"{where}: there is no column {name!r}{_nearest(name, _COLUMN_NAMES)}")
+        if name not in _COLUMNS and name not in IDENTITY:
+            raise _Unusable(f"{where}: there is no column {name!r}{_nearest(name, tuple(_COLUMNS))}")
     # What belongs to an alert's identity is there in any case, and in its own place.
-    return iter(dict.fromkeys(name for name in names if name not in ALERT_IDENTITY))
+    return iter(dict.fromkeys(name for name in names if name not in IDENTITY))
 
 
 def _check_template(template: str, fields: set[str], where: str) -> None:

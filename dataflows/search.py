@@ -1,6 +1,7 @@
 """The search branch of the main job: documents of ratings and alerts, and the templates of their indices."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import bytewax.operators as op
@@ -11,6 +12,7 @@ from operators.batch import Batch
 from operators.each import Batches, Oks, each
 from operators.gather import spread
 from operators.limit import FailureLimit
+from records.alert import EncodedAlert
 from records.enriched import Encoded
 from records.index_names import END_OF_TIME, PRIORITIES, IndexNames
 from records.search import encode_rating, template, with_timestamp
@@ -28,18 +30,19 @@ def documents(
     settings: Search,
     ratings: Stream[tuple[str, Any]],
     enriched: Batches[Encoded],
-    alerts: Batches[Encoded],
+    alerts: Batches[EncodedAlert],
     oks: Oks,
     limit: Callable[[], FailureLimit],
 ) -> Stream[tuple[str, Batch[Document]]]:
-    """The documents of the search indices. A document has the id of its rating, so a repeated one overwrites itself.
+    """What goes to the search indices.
 
-    The sink sends the documents of different lanes at the same time, so they are spread over the worker's lanes again.
+    A document's id is its rating's, and an alert's is its rule's, too: one that comes again replaces itself. The sink
+    sends the documents of different lanes at the same time, so they are spread over the worker's lanes again.
     """
     enriched, alerts = spread("ratings_by_lane", enriched, user), spread("alerts_by_lane", alerts, user)
     streams = [
         oks(each("rating_document", enriched, to_document(settings, settings.index), limit())),
-        oks(each("alert_document", alerts, to_document(settings, settings.alerts_index), limit())),
+        oks(each("alert_document", alerts, to_document(settings, settings.alerts_index, alert_id), limit())),
     ]
     if settings.ratings_index:
         raw = oks(each("raw_rating_json", ratings, encode_rating, limit()))
@@ -52,7 +55,16 @@ def user(record: Encoded) -> int:
     return int(record.key)
 
 
-def to_document(settings: Search, index: str) -> Callable[[Encoded], Document]:
+def rating_id(record: Encoded) -> str:
+    """The id of a rating's document."""
+    return str(record.rating_id)
+
+
+alert_id = attrgetter("document_id")
+"""The id of an alert's document."""
+
+
+def to_document(settings: Search, index: str, id_of: Callable[[Any], str] = rating_id) -> Callable[[Encoded], Document]:
     """A function from an encoded record to its document in ``index``, which may be a pattern of dates."""
     index_of = IndexNames(index).of
     versioned = settings.versioned
@@ -63,7 +75,7 @@ def to_document(settings: Search, index: str) -> Callable[[Encoded], Document]:
         if not 0 <= rating_ts < END_OF_TIME:
             undated.inc()
         version = record.source_offset if versioned else None
-        return Document(index_of(rating_ts), str(record.rating_id), with_timestamp(record), version)
+        return Document(index_of(rating_ts), id_of(record), with_timestamp(record), version)
 
     return document
 

@@ -66,11 +66,17 @@ def each(step_id: str, up: Batches[X], function: Callable[[X], Y], limit: Failur
 
 @operator
 def together(
-    step_id: str, up: Batches[X], function: Callable[[Sequence[X]], Iterable[Y]], limit: FailureLimit
+    step_id: str,
+    up: Batches[X],
+    function: Callable[[Sequence[X]], Iterable[Y]],
+    limit: FailureLimit,
+    *,
+    drop_empty: bool = False,
 ) -> EachOut[Y]:
     """Replace the records of each batch by what ``function`` makes of all of them.
 
-    Where it raises, it is tried on the halves of the batch.
+    Where it raises, it is tried on the halves of the batch. ``drop_empty``: a batch of which it makes
+    nothing is not passed on.
 
     >>> from bytewax.dataflow import Dataflow
     >>> from bytewax.testing import TestingSink, TestingSource, run_main
@@ -81,7 +87,7 @@ def together(
     >>> out
     [('exk', [3, 2, 1])]
     """
-    return _sifted(step_id, up, limit, lambda records: Batch(function(records)))
+    return _sifted(step_id, up, limit, lambda records: Batch(function(records)), drop_empty=drop_empty)
 
 
 @operator

@@ -1,7 +1,7 @@
 """The columns of an enriched rating.
 
-Parquet, Avro and the mapping of the search index follow this table. A test checks ``EnrichedRating``, ``Alert`` and the
-documents against it.
+Parquet, Avro and the mapping of the search index follow this table. Alerts and their rules name
+columns of it. A test checks ``EnrichedRating`` and the documents against it.
 """
 
 from typing import Literal, NamedTuple

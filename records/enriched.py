@@ -1,4 +1,4 @@
-"""The outputs: an enriched rating, which is a rating with its customer, and an alert."""
+"""An enriched rating: a rating with its customer."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -52,28 +52,6 @@ class EnrichedRating(msgspec.Struct, gc=False):
     source_offset: int
 
 
-class Alert(msgspec.Struct, gc=False):
-    """A customer to be called back, and the rating to talk about: columns of ``records/columns.py``."""
-
-    rating_id: int
-    user_id: int
-    full_name: str | None
-    email: str | None
-    club_status: str | None
-    stars: int | None
-    channel: str | None
-    message: str | None
-    rating_ts: int
-    source_partition: int
-    source_offset: int
-
-
-ALERT_IDENTITY = ("rating_id", "rating_ts", "source_partition", "source_offset", "rule")
-"""The fields that every alert holds: its rating, where that was read, and the rule that it met."""
-
-ALERT_COLUMNS = ("user_id", "full_name", "email", "club_status", "stars", "channel", "message")
-"""The columns that an alert holds besides, unless its rule says otherwise."""
-
 NOBODY = Customer(None, None, None, None, None, None)
 
 
@@ -101,27 +79,9 @@ def enrich(match: Match) -> EnrichedRating:
     )
 
 
-def to_alert(match: Match) -> Alert:
-    """Make the alert about one rating."""
-    rating, customer = match.rating, match.customer
-    return Alert(
-        rating.rating_id,
-        rating.user_id,
-        customer.full_name,
-        customer.email,
-        customer.club_status,
-        rating.stars,
-        rating.channel,
-        rating.message,
-        rating.rating_ts,
-        rating.source_partition,
-        rating.source_offset,
-    )
-
-
 _encode = msgspec.json.Encoder().encode
 
-Keyed = TypeVar("Keyed", Rating, EnrichedRating, Alert)
+Keyed = TypeVar("Keyed", Rating, EnrichedRating)
 
 
 class Encoded(msgspec.Struct, gc=False):

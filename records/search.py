@@ -7,7 +7,7 @@ from records.enriched import Encoded, encode
 from records.index_names import IndexNames
 from records.rating import Rating, without_source
 
-TEMPLATE_VERSION = 2
+TEMPLATE_VERSION = 3
 """Rises with every change of the template."""
 
 EARLIEST = -(2**63) + 1
@@ -22,6 +22,7 @@ _TYPES: dict[str, Any] = {
 _PROPERTIES = {
     "@timestamp": {"type": "date"},
     **{column.name: _TYPES.get(column.search, {"type": column.search}) for column in COLUMNS},
+    "rule": _KEYWORD,  # of an alert
 }
 
 

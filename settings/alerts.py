@@ -1,37 +1,39 @@
 """Alerts."""
 
-import re
-from typing import Annotated
+from collections.abc import Iterable
+from pathlib import Path
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from settings.component import Component
-from settings.values import Words
 
-
-def _pattern(value: object) -> object:
-    try:
-        # Empty, it would be found in every channel.
-        return re.compile(value or "(?!)", re.IGNORECASE) if isinstance(value, str) else value
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"must be a regular expression: {error}") from None
-
-
-Pattern = Annotated[re.Pattern[str], BeforeValidator(_pattern)]
+REPLACED = {
+    "ALERT_MAX_STARS": "stars <= 2",
+    "ALERT_CLUB_STATUSES": "LOWER(club_status) IN ('platinum', 'gold')",
+    "TEST_CHANNEL_PATTERN": "(channel IS NULL OR channel NOT ILIKE '%test%')",
+}
+"""Settings that rules have replaced, and what a rule says in their place."""
 
 
 class Alerts(Component):
     """Ratings that make an alert."""
 
-    max_stars: int = Field(2, alias="ALERT_MAX_STARS", description="highest number of stars that makes an alert")
-    club_statuses: Words = Field(
-        ["platinum"],
-        alias="ALERT_CLUB_STATUSES",
-        description="club statuses whose customers make an alert, separated by commas, in any case",
+    rules: Path | None = Field(
+        None,
+        alias="ALERT_RULES",
+        description="TOML file of alert rules, each an SQL condition and a topic. Unset: the rule about unhappy "
+        "platinum customers",
     )
-    test_channels: Pattern = Field(
-        re.compile("test", re.IGNORECASE),
-        alias="TEST_CHANNEL_PATTERN",
-        description="regular expression, in any case, of channels that never make an alert; it may match anywhere "
-        "in the name. Empty: every channel can",
-    )
+
+
+def check_replaced(environ: Iterable[str]) -> None:
+    """Refuse a setting that rules have replaced.
+
+    Raises:
+        ValueError: the line says what to write instead.
+    """
+    for variable in environ:
+        if condition := REPLACED.get(variable.removesuffix("_FILE")):
+            raise ValueError(
+                f"{variable} is replaced by the file of ALERT_RULES: write its condition there, as {condition}"
+            )

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from pydantic import ValidationError
 
 from settings import kafka
-from settings.alerts import Alerts
+from settings.alerts import Alerts, check_replaced
 from settings.component import Component
 from settings.dead_letters import DeadLetters
 from settings.elasticsearch import Search
@@ -53,6 +53,10 @@ class Settings:
         Raises:
             SettingsError: one is not usable: one line with the variable, what it holds and what it may hold.
         """
+        try:
+            check_replaced(name for name, value in environ.items() if value)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
         others = beginning_with(kafka.PREFIX, environ, ending_with_file=kafka.PROPERTIES_OF_FILES) - _NAMES
         settings = given(sorted(_NAMES | others), environ)
         variables = Variables.of(settings, librdkafka=others)

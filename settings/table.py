@@ -1,7 +1,5 @@
 """The table of all settings: ``python -m settings docs/settings.md`` writes it between the markers of that page."""
 
-import re
-
 from settings.kafka import Kafka
 from settings.settings import COMPONENTS
 
@@ -39,8 +37,6 @@ def _default(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, re.Pattern):
-        return str(value.pattern)
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(value) if isinstance(value, list) else "" if value is None else str(value)

@@ -21,6 +21,7 @@ Customer = dict[str, str | None]
 BATCH = 5_000
 COMMIT_SECONDS = 1.0
 UNHAPPY_STARS = 2
+RULE = "unhappy-platinum"
 NOBODY: Customer = dict.fromkeys(("first_name", "last_name", "full_name", "email", "club_status", "region"))
 READING = {
     "enable.auto.commit": False,
@@ -174,6 +175,7 @@ def alert(rating: dict[str, Any]) -> dict[str, Any]:
         "rating_ts": rating["rating_ts"],
         "source_partition": rating["source_partition"],
         "source_offset": rating["source_offset"],
+        "rule": RULE,
     }
 
 

@@ -13,6 +13,7 @@ from servers.kafka import Kafka
 from servers.topics import read
 
 UNHAPPY_STARS = 2
+RULE = "unhappy-platinum"
 ALERT_FIELDS = (
     "rating_id",
     "user_id",
@@ -75,7 +76,7 @@ class Verifier:
                 raise WrongOutput(f"an alert too many: {alert}")
             alerting.remove(number)
             rating = self.enriched(number)
-            if alert != {name: rating[name] for name in ALERT_FIELDS}:
+            if alert != {**{name: rating[name] for name in ALERT_FIELDS}, "rule": RULE}:
                 raise WrongOutput(f"alert: {alert}\nabout: {rating}")
         if alerting:
             raise WrongOutput(f"{len(alerting)} alerts are missing, one about rating {alerting.pop()}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 from datetime import timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from dataflows import process, store
 from dataflows.enriched_avro import EnrichedAvro
@@ -11,6 +11,7 @@ from dataflows.letters import Letters
 from dataflows.wiring.errors import StartupError
 from messages import dead_letter
 from messages.dead_letter import Refused
+from records.alert import identify
 from records.enriched import locate
 from settings import Settings
 from sinks.kafka import Headers, Identity, KafkaRecord, KafkaWriter, check
@@ -18,8 +19,8 @@ from sources.kafka import KafkaSource
 from sources.kafka.topics import Topics
 
 
-def prepare(settings: Settings, config: dict[str, Any]) -> None:
-    """Wait for the inputs, and make the outputs.
+def prepare(settings: Settings, config: dict[str, Any], alerts: Sequence[str]) -> None:
+    """Wait for the inputs, and make the outputs; ``alerts``: the topics of alerts.
 
     Raises:
         KafkaException: librdkafka refuses the configuration.
@@ -36,7 +37,7 @@ def prepare(settings: Settings, config: dict[str, Any]) -> None:
             f"topic {names.customers} will lose customers ({why}): make it cleanup.policy=compact, "
             "or set CUSTOMERS_TOPIC_UNCOMPACTED=allow"
         )
-    topics.create_missing([names.enriched, names.alerts, names.dead_letters], like=names.ratings)
+    topics.create_missing([names.enriched, *alerts, names.dead_letters], like=names.ratings)
 
 
 def source(
@@ -55,10 +56,18 @@ def source(
     )
 
 
-def identities(grace: timedelta) -> tuple[Identity, Identity]:
-    """How enriched ratings and alerts, and how dead letters, are recognised that are on their topics already.
+class Identities(NamedTuple):
+    """How messages are recognised that are on their topics already."""
 
-    By the coordinates of their source. The timestamp is one of them: a topic that is recreated has the offsets again.
+    enriched: Identity
+    alerts: Identity
+    dead_letters: Identity
+
+
+def identities(grace: timedelta) -> Identities:
+    """How the outputs' messages are recognised: by the coordinates of their source, and an alert by its rule, too.
+
+    The timestamp is one of them: a topic that is recreated has the offsets again.
     """
     remember = 2 * grace + timedelta(minutes=10)
     avro = EnrichedAvro(0)  # it reads under any schema id
@@ -66,11 +75,15 @@ def identities(grace: timedelta) -> tuple[Identity, Identity]:
     def of_output(_key: bytes | None, value: bytes | None, _headers: Headers) -> tuple[int, int, int]:
         return locate(value) if value and value.startswith(b"{") else avro.locate(value or b"")
 
+    def of_alert(_key: bytes | None, value: bytes | None, _headers: Headers) -> tuple[int, int, int, str]:
+        return identify(value or b"")
+
     def of_letter(_key: bytes | None, value: bytes | None, _headers: Headers) -> Hashable:
         return dead_letter.identify(value or b"")
 
-    return (
+    return Identities(
         Identity(attrgetter("source_partition", "source_offset", "rating_ts"), of_output, remember),
+        Identity(attrgetter("source_partition", "source_offset", "rating_ts", "rule"), of_alert, remember),
         Identity(lambda record: dead_letter.identify(record.value), of_letter, remember),
     )
 

@@ -7,9 +7,11 @@ from functools import partial
 from threading import Event
 
 from dataflows import process
+from dataflows.alerts import step_id
 from dataflows.enriched_avro import SCHEMA, EnrichedAvro
 from dataflows.letters import Letters
 from dataflows.ports import Ports
+from dataflows.rules import check_topics, load
 from dataflows.wiring import elasticsearch, kafka, registry, s3
 from dataflows.wiring.errors import starting
 from operators.batch import KEY_GROUPS, Batch, group_index
@@ -44,10 +46,13 @@ def connect(settings: Settings) -> Ports:
     """
     config = {**settings.properties, "logger": logging.getLogger("librdkafka")}
     names = settings.topics
+    rules = load(settings.alerts.rules, names.alerts)
+    check_topics(rules, names)
+    topics_of_alerts = list(dict.fromkeys(rule.topic for rule in rules))
     client = registry.connect(settings.registry)
     known = registry.schemas(client)
     with starting(settings.properties):
-        kafka.prepare(settings, config)
+        kafka.prepare(settings, config, topics_of_alerts)
     avro = None
     if client is not None and settings.formats.enriched == "avro":
         avro = EnrichedAvro(
@@ -66,9 +71,9 @@ def connect(settings: Settings) -> Ports:
         return partial(ask, own)
 
     held_back = timedelta(0)
-    of_outputs = of_dead_letters = None
+    identities = None
     if process.has_recovery_store():
-        of_outputs, of_dead_letters = kafka.identities(timedelta(seconds=settings.join.grace))
+        identities = kafka.identities(timedelta(seconds=settings.join.grace))
     else:
         # What the join holds is then only on the topic: it must be read again by the next start.
         held_back = timedelta(seconds=settings.join.grace)
@@ -76,20 +81,23 @@ def connect(settings: Settings) -> Ports:
     enriched = sink(
         names.enriched,
         rejected=partial(rejected, names.enriched, "enriched", avro.locate if avro else locate),
-        identity=of_outputs,
+        identity=identities and identities.enriched,
         limit=limit(),
     )
-    alerts = sink(
-        names.alerts,
-        rejected=partial(rejected, names.alerts, "alerts", locate),
-        identity=of_outputs,
-        limit=limit(),
-    )
-    dead_letters = sink(names.dead_letters, identity=of_dead_letters)
+    alerts = {
+        topic: sink(
+            topic,
+            rejected=partial(rejected, topic, step_id(topic, names.alerts), locate),
+            identity=identities and identities.alerts,
+            limit=limit(),
+        )
+        for topic in topics_of_alerts
+    }
+    dead_letters = sink(names.dead_letters, identity=identities and identities.dead_letters)
 
     def recognised() -> bool:
         """Whether all that is written from now on can be recognised after a crash."""
-        return enriched.has_baseline() and alerts.has_baseline() and dead_letters.has_baseline()
+        return all(output.has_baseline() for output in (enriched, *alerts.values(), dead_letters))
 
     return Ports(
         ratings=source(

@@ -255,7 +255,7 @@ class _Checker:
 
     def cast(self, tree: exp.Expr) -> Node:
         target = tree.args["to"]
-        kind = _TARGETS.get(target.this) if set(target.args) - {"this", "nested"} == set() else None
+        kind = None if any(target.args[name] for name in target.args if name != "this") else _TARGETS.get(target.this)
         if kind is None:
             raise Unfit(f"there is no CAST to {target.sql()}, but to BIGINT, INTEGER, DOUBLE and VARCHAR")
         return functions.cast(self.node(tree.this), kind, attempt=isinstance(tree, exp.TryCast))

@@ -12,7 +12,7 @@ Y = TypeVar("Y")
 _SPACE = " \t\n\v\f\r"
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _EXPONENT = rf"(?:[eE][+-]?{_DIGITS})?"
-_WHOLE = re.compile(rf"([+-]?)({_DIGITS})?(\.(?:{_DIGITS})?)?({_EXPONENT})")
+_WHOLE = re.compile(rf"([+-]?)({_DIGITS})?(\.(?:{_DIGITS})?)?(?:([eE][+-]?{_DIGITS})\.?)?")
 _RADIX = re.compile(r"0[xX]([0-9a-fA-F]+(?:_[0-9a-fA-F]+)*)|0[bB]([01]+(?:_[01]+)*)")
 _REAL = re.compile(rf"\+?(-?(?:(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS}){_EXPONENT}|inf|infinity|nan))", re.IGNORECASE)
 
@@ -92,16 +92,17 @@ def bigint_of_text(text: str) -> int:
         OverflowError: 64 bits do not hold it.
     """
     stripped = text.strip(_SPACE)
-    if radix := _RADIX.fullmatch(stripped):
+    if radix := _RADIX.fullmatch(text.lstrip(_SPACE)):
         return bigint(int(radix[1], 16) if radix[1] else int(radix[2], 2))
     parts = _WHOLE.fullmatch(stripped)
     if parts is None or not (parts[2] or (parts[3] or "")[1:]):
         raise ValueError(f"{text[:100]!r} is no number")
     sign, digits, fraction, exponent = parts.groups(default="")
-    before = int(sign + (digits or "0").replace("_", ""))
-    bigint(before)
+    before = bigint(int(sign + (digits or "0").replace("_", "")))
     if not fraction and not exponent:
         return before
+    if exponent and not -0x8000 <= int(exponent[1:]) <= 0x7FFF:
+        raise OverflowError("an exponent of 16 bits overflows")
     number = Decimal((sign + digits + fraction + exponent).replace("_", ""))
     if number.copy_abs() >= 1 << 64:  # before a large exponent is written out
         raise OverflowError("a number of 64 bits overflows")

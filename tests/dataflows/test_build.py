@@ -5,8 +5,9 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -34,6 +35,8 @@ class Outputs(NamedTuple):
     alerts: list[tuple[str, dict[str, Any]]]
     dead_letters: list[tuple[str, dict[str, Any]]]
     messages: list[tuple[Key, bytes]]
+    further: dict[str, list[Messages]]
+    """Of alerts on topics of their own, by topic."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +55,7 @@ def run(
     workers: int = 1,
     pause: float = 0,
     on_loaded: Callable[[], None] = lambda: None,
+    topics: Sequence[str] = (),
 ) -> Outputs:
     """Run the main job over turns of (changes of customers, ratings).
 
@@ -73,12 +77,13 @@ def run(
     end = [TestingSource.PAUSE(timedelta(seconds=pause))] if pause else []
     enriched: list[Messages] = []
     alerts: list[Messages] = []
+    further: dict[str, list[Messages]] = {topic: [] for topic in topics}
     dead_letters: list[Messages] = []
     ports = Ports(
         ratings=TestingSource(rated + end),
         customers=TestingSource(customers + end),
         enriched=TestingSink(enriched),
-        alerts=TestingSink(alerts),
+        alerts={topic: TestingSink(out) for topic, out in {"UNHAPPY_PLATINUM_CUSTOMERS": alerts, **further}.items()},
         dead_letters=TestingSink(dead_letters),
         customers_loaded=on_loaded,
     )
@@ -89,6 +94,7 @@ def run(
         read(alerts, "source_offset"),
         read(dead_letters, "topic", "offset"),
         [(record.key, record.value) for _, records in enriched + alerts + dead_letters for record in records],
+        further,
     )
 
 
@@ -203,7 +209,8 @@ ALERTS = [1, 6, 7, 8, 9, 14]
 
 def alert(record: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     key, value, *_ = record
-    return key, {name: field for name, field in value.items() if name not in NOT_IN_ALERTS}
+    fields = {name: field for name, field in value.items() if name not in NOT_IN_ALERTS}
+    return key, {**fields, "rule": "unhappy-platinum"}
 
 
 def letter(topic: str, offset: int, key: str | None, value: str | None, error: str, why: str) -> tuple[str, Any]:
@@ -264,7 +271,8 @@ def test_the_bytes() -> None:
         (
             "4",
             '{"rating_id":1004,"user_id":4,"full_name":"Ñañez 😀","email":"4@example.com","club_status":"platinum",'
-            '"stars":1,"channel":"web","message":"\\"","rating_ts":1000,"source_partition":3,"source_offset":0}'.encode(),
+            '"stars":1,"channel":"web","message":"\\"","rating_ts":1000,"source_partition":3,"source_offset":0,'
+            '"rule":"unhappy-platinum"}'.encode(),
         ),
         (
             "ratings-3-1",
@@ -323,31 +331,66 @@ def test_ratings_without_a_customer(
         }
 
 
-@pytest.mark.parametrize(
-    ("variables", "alerts"),
-    [
-        ({}, [(1, 1, "web"), (1, 2, "web")]),
-        ({"ALERT_MAX_STARS": "1"}, [(1, 1, "web")]),
-        ({"ALERT_MAX_STARS": "3"}, [(1, 1, "web"), (1, 2, "web"), (1, 3, "web")]),
-        ({"ALERT_CLUB_STATUSES": "GOLD"}, [(2, 1, "web")]),
-        ({"ALERT_CLUB_STATUSES": "gold, Platinum"}, [(1, 1, "web"), (1, 2, "web"), (2, 1, "web")]),
-        ({"ALERT_CLUB_STATUSES": ""}, []),
-        ({"TEST_CHANNEL_PATTERN": "^web$"}, [(1, 1, "iOS-test"), (1, 1, "latest")]),
-        ({"TEST_CHANNEL_PATTERN": ""}, [(1, 1, "web"), (1, 2, "web"), (1, 1, "iOS-test"), (1, 1, "latest")]),
-        ({"TEST_CHANNEL_PATTERN": "-TEST$"}, [(1, 1, "web"), (1, 2, "web"), (1, 1, "latest")]),
-    ],
-)
-def test_which_ratings_are_alerts(
-    environment: pytest.MonkeyPatch, variables: dict[str, str], alerts: list[tuple[int, int, str]]
-) -> None:
-    for variable, value in variables.items():
-        environment.setenv(variable, value)
-    rated = [(1, 1, "web"), (1, 2, "web"), (1, 3, "web"), (2, 1, "web"), (3, 1, "web")]
-    rated += [(1, 1, "iOS-test"), (1, 1, "latest")]
-    people = [customer(1, "Zoë", None, "platinum"), customer(2, "Bo", None, "gold"), customer(3, "Eve", None, None)]
-    outputs = run([(people, [a_rating(*one) for one in rated])])
-    assert len(outputs.enriched) == len(rated)
-    assert [(found["user_id"], found["stars"], found["channel"]) for _, found in outputs.alerts] == alerts
+RATED = [(1, 1, "web"), (1, 2, "web"), (1, 3, "web"), (2, 1, "web"), (3, 1, "web"), (1, 1, "iOS-test"), (1, 2, None)]
+PEOPLE = [customer(1, "Zoë", None, "Platinum"), customer(2, "Bo", None, "gold"), customer(3, "Eve", None, None)]
+
+
+def test_which_ratings_are_alerts_by_default() -> None:
+    outputs = run([(PEOPLE, [a_rating(*one) for one in RATED])])
+    found = [(value["user_id"], value["stars"], value["channel"], value["rule"]) for _, value in outputs.alerts]
+    assert found == [
+        (1, 1, "web", "unhappy-platinum"),
+        (1, 2, "web", "unhappy-platinum"),
+        (1, 2, None, "unhappy-platinum"),
+    ]
+
+
+def test_a_rating_is_an_alert_of_each_rule_that_it_meets(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(
+        """
+        [[rules]]
+        name = "unhappy"
+        where = "STARS < 2"
+        columns = ["stars"]
+        [[rules]]
+        name = "of.nobody"
+        where = "full_name IS NULL OR CAST(channel AS BIGINT) = 3"
+        topic = "strange"
+        [[rules]]
+        name = "gold"
+        where = "club_status = 'gold'"
+        columns = ["full_name", "user_id"]
+        """
+    )
+    environment.setenv("ALERT_RULES", str(file))
+    outputs = run([(PEOPLE, [a_rating(2, 1), a_rating(1, 2, "3"), a_rating(1, 1, None)])], topics=["strange"])
+    assert len(outputs.enriched) == 3
+    expected: list[tuple[int, dict[str, Any], int, str]] = [
+        (1002, {"stars": 1}, 0, "unhappy"),
+        (1002, {"full_name": "Bo", "user_id": 2}, 0, "gold"),
+        (1001, {"stars": 1}, 2, "unhappy"),
+    ]
+    assert [value for _, value in outputs.alerts] == [
+        {
+            "rating_id": number,
+            **fields,
+            "rating_ts": 1000 + offset,
+            "source_partition": 3,
+            "source_offset": offset,
+            "rule": rule,
+        }
+        for number, fields, offset, rule in expected
+    ]
+    assert [json.loads(message.value)["channel"] for _, batch in outputs.further["strange"] for message in batch] == [
+        "3"
+    ]
+    ((_, letter),) = outputs.dead_letters
+    assert (letter["step"], letter["error"], letter["message"].partition(";")[0]) == (
+        "rule:of:nobody",
+        "ValueError",
+        "'web' is no number",
+    )
 
 
 def test_what_waits_is_bounded(environment: pytest.MonkeyPatch) -> None:

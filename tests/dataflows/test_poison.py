@@ -62,23 +62,24 @@ def no_key(rating: Rating) -> None:
 
 KINDS = (good, half_a_pair, no_text, text_for_a_number, more_than_64_bits, of_a_broken_customer, no_key)
 
+RULE = "rule:unhappy-platinum"
 JSON: dict[Any, set[str]] = {
     good: set(),
-    half_a_pair: {"enriched_json", "alerts_json", "raw_rating_json"},
-    no_text: {"unhappy_platinum", "enriched_json", "raw_rating_json"},
-    text_for_a_number: {"unhappy_platinum"},
+    half_a_pair: {"enriched_json", RULE, "raw_rating_json"},
+    no_text: {RULE, "enriched_json", "raw_rating_json"},
+    text_for_a_number: {RULE},
     more_than_64_bits: set(),
-    of_a_broken_customer: {"unhappy_platinum", "enriched_json", "archive_rows"},
+    of_a_broken_customer: {RULE, "enriched_json", "archive_rows"},
     no_key: {"decode_ratings"},
 }
 """The steps that cannot process such a rating, where what is enriched is written as JSON."""
 AVRO: dict[Any, set[str]] = {
     **JSON,
-    half_a_pair: {"enriched_avro", "search_json", "alerts_json", "raw_rating_json"},
-    no_text: {"unhappy_platinum", "enriched_avro", "search_json", "raw_rating_json"},
-    text_for_a_number: {"unhappy_platinum", "enriched_avro"},
+    half_a_pair: {"enriched_avro", "search_json", RULE, "raw_rating_json"},
+    no_text: {RULE, "enriched_avro", "search_json", "raw_rating_json"},
+    text_for_a_number: {RULE, "enriched_avro"},
     more_than_64_bits: {"enriched_avro"},
-    of_a_broken_customer: {"unhappy_platinum", "enriched_avro", "search_json", "archive_rows"},
+    of_a_broken_customer: {RULE, "enriched_avro", "search_json", "archive_rows"},
 }
 
 
@@ -123,7 +124,8 @@ class Run:
             # The first turn is the customers'.
             ratings=TestingSource([Poll("ratings", 3, ()), *(Poll("ratings", 3, poll) for poll in polls)]),
             customers=TestingSource([Poll("customers", 0, customers, 1)]),
-            **{name: TestingSink(written) for name, written in outputs.items()},  # type: ignore[arg-type]
+            alerts={"UNHAPPY_PLATINUM_CUSTOMERS": TestingSink(outputs["alerts"])},
+            **{name: TestingSink(written) for name, written in outputs.items() if name != "alerts"},  # type: ignore[arg-type]
             ticks=TestingSource([]),
             letters=Letters("ratings", self._originals),
             enriched_avro=EnrichedAvro(1) if avro else None,
@@ -181,7 +183,7 @@ def check(kinds: Sequence[Sequence[Any]], *, avro: bool, workers: int = 1) -> No
         bool(failing[kind] & {"enriched_json", "enriched_avro", "decode_ratings"}) for kind in every
     )
     assert run.good["alerts"].total() == count - sum(
-        bool(failing[kind] & {"alerts_json", "unhappy_platinum", "decode_ratings"}) for kind in every
+        bool(failing[kind] & {"alerts_json", RULE, "decode_ratings"}) for kind in every
     )
     assert run.archived == count - sum(bool(failing[kind] & {"archive_rows", "decode_ratings"}) for kind in every)
 
@@ -204,7 +206,7 @@ def test_good_ratings_go_on_and_each_bad_one_is_a_dead_letter(kinds: list[list[A
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("kind", [half_a_pair, no_text, text_for_a_number])
+@pytest.mark.parametrize("kind", [half_a_pair, no_text])
 def test_a_step_that_fails_for_everything_stops_the_flow_with_a_line(
     kind: Any, workers: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -222,6 +224,13 @@ def test_a_step_that_fails_for_everything_stops_the_flow_with_a_line(
     assert line.startswith("21 records in a row became dead letters, ")
     assert "more than DEAD_LETTERS_MAX_IN_A_ROW allows; the commonest error is " in line
     assert "(21), for example " in line
+
+
+def test_a_rule_that_fails_for_everything_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEAD_LETTERS_MAX_IN_A_ROW", "20")
+    run = Run(written([[text_for_a_number] * 100] * 2))
+    assert Counter(letter["step"] for letter in run.letters) == {RULE: 200}
+    assert run.good["enriched"].total() == 200
 
 
 @pytest.mark.parametrize(("share", "stops"), [("0.4", True), ("0.6", False)])

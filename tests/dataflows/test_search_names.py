@@ -12,8 +12,10 @@ from dataflows import search
 from dataflows.wiring import elasticsearch as connection
 from dataflows.wiring.errors import StartupError
 from messages.dead_letter import Refused
-from records.enriched import Alert, EnrichedRating, encode
+from records.alert import DEFAULT_COLUMNS, encoder
+from records.enriched import NOBODY, EnrichedRating, Match, encode
 from records.index_names import END_OF_TIME, IndexNames
+from records.rating import Rating
 from records.search import TEMPLATE_VERSION, template
 from servers.elasticsearch import Elasticsearch
 from servers.process import ROOT
@@ -249,8 +251,9 @@ def undated() -> float:
 
 
 def test_an_alert_is_a_document_like_a_rating() -> None:
-    alert = Alert(1, 7, None, None, None, 1, None, None, -(2**63), 0, 5)
-    document = search.to_document(Search(alerts_index="a-%Y"), "a-%Y")(encode(alert))
+    (alert,) = encoder("x", DEFAULT_COLUMNS)([Match(Rating(1, 7, 1, rating_ts=-(2**63)), NOBODY)])
+    document = search.to_document(Search(alerts_index="a-%Y"), "a-%Y", search.alert_id)(alert)
+    assert document.id == "1-x"
     assert document.target == "a-unknown"
     assert document.body.startswith(b'{"@timestamp":-9223372036854775807,"rating_id":1,')
     assert b'"rating_ts":-9223372036854775808' in document.body

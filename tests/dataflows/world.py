@@ -123,7 +123,10 @@ class World:
             "rating_ts",
         ]
         return {
-            where: {name: record[name] for name in [*wanted, "source_partition", "source_offset"]}
+            where: {
+                **{name: record[name] for name in [*wanted, "source_partition", "source_offset"]},
+                "rule": "unhappy-platinum",
+            }
             for where, record in self.enriched().items()
             if record["stars"] is not None
             and record["stars"] < 3

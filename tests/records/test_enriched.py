@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from records.customer import Customer
-from records.enriched import NOBODY, Encoded, Match, encode, encode_matches, enrich, locate, to_alert
+from records.enriched import NOBODY, Encoded, Match, encode_matches, enrich, locate
 from records.rating import Rating
 
 RATING = Rating(5313, -3, 1, 6975, 1519304105213, "web", "“meh”", 1528800546808, 2, 7)
@@ -34,16 +34,6 @@ WRITTEN = (
 def test_enriched(customer: Customer | None, expected: str) -> None:
     (encoded,) = encode_matches([Match(RATING, customer or NOBODY)])
     assert encoded == Encoded("-3", (WRITTEN % expected).encode(), None, 2, 7, 1528800546808, 5313)
-    assert locate(encoded.value) == (2, 7, 1528800546808)
-
-
-def test_alert() -> None:
-    encoded = encode(to_alert(Match(RATING, CUSTOMER)))
-    assert (encoded.key, encoded.value.decode()) == (
-        "-3",
-        '{"rating_id":5313,"user_id":-3,"full_name":"Zoë Ñañez","email":"zoe@example.com","club_status":"platinum",'
-        '"stars":1,"channel":"web","message":"“meh”","rating_ts":1528800546808,"source_partition":2,"source_offset":7}',
-    )
     assert locate(encoded.value) == (2, 7, 1528800546808)
 
 

@@ -131,8 +131,8 @@ def test_files_that_nobody_named_are_not_read(tmp_path: Path, monkeypatch: pytes
         ("S3_BUCKT_FILE", "S3_BUCKT_FILE is no setting: did you mean S3_BUCKET_FILE?"),
         ("SCHEMA_REGISTRY_USERNAME", "SCHEMA_REGISTRY_USERNAME is no setting: did you mean SCHEMA_REGISTRY_USER?"),
         ("SCHEMA_REGISTRY_URI", "SCHEMA_REGISTRY_URI is no setting: did you mean SCHEMA_REGISTRY_URL?"),
-        ("ALERT_MAX_STAR", "ALERT_MAX_STAR is no setting: did you mean ALERT_MAX_STARS?"),
-        ("ALERTS_MAX_STARS", "ALERTS_MAX_STARS is no setting: did you mean ALERT_MAX_STARS?"),
+        ("ALERT_RULE", "ALERT_RULE is no setting: did you mean ALERT_RULES?"),
+        ("ALERTS_RULES", "ALERTS_RULES is no setting: did you mean ALERT_RULES?"),
         ("ALERT_TOPIC", "ALERT_TOPIC is no setting: did you mean ALERTS_TOPIC?"),
         ("RATING_TOPIC", "RATING_TOPIC is no setting: did you mean RATINGS_TOPIC?"),
         ("DEAD_LETTER_TOPIC", "DEAD_LETTER_TOPIC is no setting: did you mean DEAD_LETTERS_TOPIC?"),
@@ -217,7 +217,7 @@ def test_which_counts_of_a_variable_and_a_file(tmp_path: Path, name: str) -> Non
         Settings.load({**by_file, name: "INFO"})
 
 
-@pytest.mark.parametrize("name", ["S3_BUCKET", "ELASTICSEARCH_PASSWORD", "ALERT_MAX_STARS", "KAFKA_SASL_PASSWORD"])
+@pytest.mark.parametrize("name", ["S3_BUCKET", "ELASTICSEARCH_PASSWORD", "ALERT_RULES", "KAFKA_SASL_PASSWORD"])
 @pytest.mark.parametrize(
     ("path", "line"),
     [

@@ -1,6 +1,7 @@
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,9 +50,6 @@ DEFAULTS = {
     "UNMATCHED_GRACE_SECONDS": 5,
     "UNMATCHED": "emit",
     "UNMATCHED_MAX_HELD": 200_000,
-    "ALERT_MAX_STARS": 2,
-    "ALERT_CLUB_STATUSES": ["platinum"],
-    "TEST_CHANNEL_PATTERN": re.compile("test", re.IGNORECASE),
     "INTAKE_HOST": "127.0.0.1",
     "INTAKE_PORT": 8080,
     "INTAKE_TOKEN": None,
@@ -62,6 +60,7 @@ DEFAULTS = {
     "INTAKE_DELIVERY_SECONDS": 10,
     "INTAKE_CLIENT_SECONDS": 10,
     "INTAKE_MAX_CONNECTIONS": 256,
+    "ALERT_RULES": None,
     "LOG_LEVEL": "INFO",
 }
 
@@ -93,10 +92,6 @@ def test_defaults() -> None:
         ("UNMATCHED", "drop", "drop"),
         ("UNMATCHED", "dead-letter", "dead-letter"),
         ("UNMATCHED_MAX_HELD", "16", 16),
-        ("ALERT_MAX_STARS", "-1", -1),
-        ("ALERT_CLUB_STATUSES", "Platinum, gold,,", ["Platinum", "gold"]),
-        ("ALERT_CLUB_STATUSES", "", []),
-        ("TEST_CHANNEL_PATTERN", "^qa-", re.compile("^qa-", re.IGNORECASE)),
         ("INTAKE_HOST", "localhost", "localhost"),
         ("INTAKE_HOST", "127.1.2.3", "127.1.2.3"),
         ("INTAKE_HOST", "::1", "::1"),
@@ -111,6 +106,8 @@ def test_defaults() -> None:
         ("INTAKE_DELIVERY_SECONDS", "1.5", 1.5),
         ("INTAKE_CLIENT_SECONDS", "0.1", 0.1),
         ("INTAKE_MAX_CONNECTIONS", "1", 1),
+        ("ALERT_RULES", "rules.toml", Path("rules.toml")),
+        ("ALERT_RULES", "", None),
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
     ],
 )
@@ -121,18 +118,21 @@ def test_every_variable_is_read(environment: Set, variable: str, text: str, valu
 
 
 @pytest.mark.parametrize(
-    ("pattern", "channel", "found"),
+    ("variable", "condition"),
     [
-        ("test", "iOS-TEST", True),
-        ("test", "web", False),
-        ("^test$", "latest", False),
-        ("", "test", False),
-        ("", "", False),
+        ("ALERT_MAX_STARS", "stars <= 2"),
+        ("ALERT_CLUB_STATUSES", "LOWER(club_status) IN ('platinum', 'gold')"),
+        ("TEST_CHANNEL_PATTERN", "(channel IS NULL OR channel NOT ILIKE '%test%')"),
     ],
 )
-def test_which_channels_are_tests(environment: Set, pattern: str, channel: str, found: bool) -> None:
-    environment("TEST_CHANNEL_PATTERN", pattern)
-    assert (Settings.load().alerts.test_channels.search(channel) is not None) is found
+def test_a_setting_that_rules_have_replaced_is_told(variable: str, condition: str) -> None:
+    for name in (variable, f"{variable}_FILE"):
+        with pytest.raises(SettingsError) as caught:
+            Settings.load({name: "1"})
+        assert str(caught.value) == (
+            f"{name} is replaced by the file of ALERT_RULES: write its condition there, as {condition}"
+        )
+    assert held(Settings.load({variable: ""})) == held(Settings.load({}))
 
 
 NUMBER, WHOLE = "number", "integer"
@@ -165,10 +165,6 @@ NUMBER, WHOLE = "number", "integer"
         ("UNMATCHED_MAX_HELD", "15", ["greater than or equal to 16"]),
         ("UNMATCHED_MAX_HELD", "1e6", [WHOLE]),
         ("UNMATCHED_MAX_HELD", "10000001", ["less than or equal to 10000000"]),
-        ("ALERT_MAX_STARS", "two", [WHOLE]),
-        ("ALERT_MAX_STARS", "2.5", [WHOLE]),
-        ("TEST_CHANNEL_PATTERN", "(", ["regular expression", "position 0"]),
-        ("TEST_CHANNEL_PATTERN", "a[", ["regular expression", "position 1"]),
         ("INTAKE_HOST", "", ["pattern"]),
         ("INTAKE_HOST", "a b", ["pattern"]),
         ("INTAKE_PORT", "65536", ["less than or equal to 65535"]),
@@ -222,14 +218,6 @@ SPACE, BREAK, QUOTES = "begin or end with a space", "line breaks", "quotes"
         ("KAFKA_GROUP_ID", "bl\udcffue", "unicode"),
         ("RATINGS_TOPIC", ".", "name of a topic"),
         ("ENRICHED_TOPIC", "..", "name of a topic"),
-        ("ALERT_MAX_STARS", str(1 << 63), str(1 << 63)),
-        ("ALERT_MAX_STARS", "9" * 5000, "integer"),
-        ("ALERT_MAX_STARS", "inf", "integer"),
-        ("ALERT_MAX_STARS", "'2'", "integer"),
-        ("ALERT_CLUB_STATUSES", '"platinum",gold', QUOTES),
-        ("ALERT_CLUB_STATUSES", "plati\x00num", BREAK),
-        ("TEST_CHANNEL_PATTERN", "a{99999999999999999999}", "regular expression"),
-        ("TEST_CHANNEL_PATTERN", "(" * 2000 + ")" * 2000, "regular expression"),
         ("UNMATCHED_GRACE_SECONDS", "nan", ""),
         ("UNMATCHED_GRACE_SECONDS", "1e400", "3600"),
         ("UNMATCHED_MAX_HELD", "-1", "16"),
@@ -295,8 +283,6 @@ def test_a_value_that_would_break_something_later_is_told(
         ("KAFKA_BOOTSTRAP_SERVERS", " broker_1.kafka ", "broker_1.kafka"),
         ("KAFKA_BOOTSTRAP_SERVERS", "[2001:db8::1]:9092,10.0.0.1:9092", "[2001:db8::1]:9092,10.0.0.1:9092"),
         ("KAFKA_BOOTSTRAP_SERVERS", "SASL_SSL://a:9092", "SASL_SSL://a:9092"),
-        ("ALERT_MAX_STARS", " 3 ", 3),
-        ("ALERT_MAX_STARS", "-9", -9),
         ("UNMATCHED_GRACE_SECONDS", " 2.5", 2.5),
         ("SCHEMA_REGISTRY_URL", "http://a:8081, https://ada:pw@b/path", "http://a:8081, https://ada:pw@b/path"),
         ("ELASTICSEARCH_URL", "http://a:9200, https://[::1]:9200/path", ["http://a:9200", "https://[::1]:9200/path"]),
@@ -304,8 +290,6 @@ def test_a_value_that_would_break_something_later_is_told(
         ("S3_BUCKET", "My_bucket.1", "My_bucket.1"),
         ("S3_REGION", "auto", "auto"),
         ("S3_TAGS", "team=flights&cost=7", "team=flights&cost=7"),
-        ("TEST_CHANNEL_PATTERN", " test", re.compile(" test", re.IGNORECASE)),
-        ("TEST_CHANNEL_PATTERN", "'", re.compile("'", re.IGNORECASE)),
     ],
 )
 def test_a_value_of_another_form(environment: Set, variable: str, text: str, value: object) -> None:
@@ -454,8 +438,8 @@ def test_the_table_tells_of_every_setting() -> None:
     rows = dict(VARIABLES)
     assert len(rows) == len(VARIABLES)
     assert rows.keys() == held(Settings.load()).keys() >= DEFAULTS.keys()
-    assert (rows["UNMATCHED_GRACE_SECONDS"], rows["TEST_CHANNEL_PATTERN"]) == ("5", "test")
-    assert (rows["ALERT_CLUB_STATUSES"], rows["KAFKA_BOOTSTRAP_SERVERS"]) == ("platinum", "localhost:9092")
+    assert (rows["UNMATCHED_GRACE_SECONDS"], rows["ALERT_RULES"]) == ("5", "")
+    assert (rows["ELASTICSEARCH_URL"], rows["KAFKA_BOOTSTRAP_SERVERS"]) == ("", "localhost:9092")
 
 
 def test_the_table_is_written_between_its_markers() -> None:

@@ -42,7 +42,7 @@ def test_no_step_with_state_gets_another_id(avro: EnrichedAvro | None) -> None:
         ratings=TestingSource([]),
         customers=TestingSource([]),
         enriched=TestingSink([]),
-        alerts=TestingSink([]),
+        alerts={"UNHAPPY_PLATINUM_CUSTOMERS": TestingSink([])},
         dead_letters=TestingSink([]),
         search=TestingSink([]),
         archive=TestingSink([]),
