@@ -62,5 +62,11 @@ class EnrichedAvro:
 
     def locate(self, value: bytes) -> tuple[int, int, int]:
         """Partition, offset and timestamp (ms) of the rating that an encoded one came from."""
-        fields: Any = schemaless_reader(BytesIO(value[FRAME_BYTES:]), _PLAIN_SCHEMA, None)
+        fields = fields_of(value)
         return fields["source_partition"], fields["source_offset"], fields["rating_ts"]
+
+
+def fields_of(value: bytes) -> dict[str, Any]:
+    """The fields of an enriched rating that was encoded with SCHEMA, under whatever id."""
+    fields: Any = schemaless_reader(BytesIO(value[FRAME_BYTES:]), _PLAIN_SCHEMA, None)
+    return dict(fields)

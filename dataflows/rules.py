@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from string import Formatter
@@ -13,7 +13,7 @@ from dataflows.wiring.errors import StartupError
 from operators.rules import Column, RuleError, Select, Type, compiled
 from records.alert import DEFAULT_COLUMNS, IDENTITY
 from records.columns import COLUMNS
-from records.enriched import Match
+from records.enriched import EnrichedRating, Match
 from settings import Topics
 
 if sys.version_info >= (3, 11):
@@ -28,11 +28,13 @@ _LARGEST_FILE = 1 << 20
 _MOST_RULES = 64  # each is a step, and each of its topics a sink with a state of 16 lanes
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
-_COLUMNS = {
-    column.name: Column(Type.VARCHAR if column.kind == "text" else Type.BIGINT, column.null, column.source)
-    for column in COLUMNS
-}
-"""What a condition may name. A timestamp is a number: epoch milliseconds, as an enriched rating's JSON has it."""
+
+_TYPES = {"text": Type.VARCHAR, "integer": Type.BIGINT, "timestamp": Type.BIGINT}
+"""A timestamp is a number: epoch milliseconds, as an enriched rating's JSON has it."""
+_COLUMNS = {column.name: Column(_TYPES[column.kind], column.null, column.source) for column in COLUMNS}
+"""What a condition may name, as attributes of a ``Match``."""
+_COPIED = {name: replace(column, path=name) for name, column in _COLUMNS.items()}
+"""The same, as attributes of an ``EnrichedRating``."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ def selection(where: str) -> Select[Match]:
         RuleError: the text is no condition over the columns.
     """
     return compiled(where, _COLUMNS)
+
+
+def selection_of_copies(where: str) -> Select[EnrichedRating]:
+    """The same, of ratings that were read back."""
+    return compiled(where, _COPIED)
 
 
 def check_topics(rules: Iterable[Rule], topics: Topics) -> None:
