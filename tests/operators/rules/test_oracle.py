@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from operators.rules import Column, RuleError, Type, compiled
 
-EXAMPLES = int(os.environ.get("RULE_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("RULE_EXAMPLES", "300"))
 COLUMNS = {
     "stars": Column(Type.BIGINT, True, "stars"),
     "user_id": Column(Type.BIGINT, False, "user_id"),
