@@ -64,7 +64,8 @@ class Tally:
         span = (self.last or 0) - (self.first or 0)
         for rule in rules:
             matched, failed = self.matched[rule], self.failed[rule]
-            a_day = f"{matched * _DAY / span:,.1f}" if span else "unknown"
+            rate = matched * _DAY / span if span else None
+            a_day = "unknown" if rate is None else f"{rate:,.1f}" if rate < 100 else f"{rate:,.0f}"
             yield "".join(
                 (
                     f"{rule}: " if rule else "",

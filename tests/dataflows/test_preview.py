@@ -24,7 +24,7 @@ from servers.topics import Record, write
 
 TOPIC = "ratings-with-customer-data"
 HOUR = 3_600_000
-NOON = 1_795_780_800_000
+NOON = 1_780_315_200_000
 ADA = Customer("Ada", "Byron", "Ada Byron", "ada@example.com", "platinum", None)
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\nsecond line\t\u202e<!channel>"
 
@@ -72,10 +72,10 @@ def test_the_matches_are_a_table(bootstrap: str) -> None:
     header, *table, closing = lines
     assert header.split() == ["rating_ts", "stars", "full_name", "club_status", "channel", "message"]
     assert sorted(table) == [
-        "2026-11-27 12:00:00  1      Ada Byron               platinum     web           meh",
-        "2026-11-27 15:00:00  2      Ada Byron               platinum     web           "
+        "2026-06-01 12:00:00  1      Ada Byron               platinum     web           meh",
+        "2026-06-01 15:00:00  2      Ada Byron               platinum     web           "
         "�[2J�]0;owned��second line��<!channel>",
-        f"2026-11-27 17:00:00  1      Ada Byron               platinum     {'x' * 11}…  meh",
+        f"2026-06-01 17:00:00  1      Ada Byron               platinum     {'x' * 11}…  meh",
     ]
     assert closing == "looked at 7 matched 3 a day 12.0 unreadable 2"
 
@@ -143,7 +143,7 @@ def test_it_follows_until_ctrl_c() -> None:
             assert command.stdout.readline().startswith("rating_ts")
             write(kafka.bootstrap, TOPIC, [(None, one.value) for one in encode_matches(MATCHES)])
             assert [command.stdout.readline()[:13] for _ in range(4)] == [
-                "2026-11-27 12", "2026-11-27 14", "2026-11-27 15", "2026-11-27 17",
+                "2026-06-01 12", "2026-06-01 14", "2026-06-01 15", "2026-06-01 17",
             ]  # fmt: skip
             command.send_signal(signal.SIGINT)
             output, errors = command.communicate(timeout=20)
@@ -181,5 +181,5 @@ def test_since_a_time(kafka: Kafka, names: dict[str, str]) -> None:
         names["enriched"],
         [Record(None, json.dumps(value).encode(), at % 2, value["rating_ts"]) for at, value in enumerate(values)],
     )
-    code, lines, errors = run(kafka.bootstrap, "true", "--since", "2026-11-27T15:00", ENRICHED_TOPIC=names["enriched"])
+    code, lines, errors = run(kafka.bootstrap, "true", "--since", "2026-06-01T15:00", ENRICHED_TOPIC=names["enriched"])
     assert (code, lines[-1], errors) == (0, "looked at 4 matched 4 a day 32.0", "")

@@ -33,7 +33,7 @@ COLUMNS = {
         ("stars * 1.5 > 3", "column 1: a number with a fraction can be compared and divided; for more"),
         ("stars < 99999999999999999999", "column 9: 99999999999999999999 is larger than 64 bits hold"),
         ("stars < 1.0123456789012345", "column 9: 1.0123456789012345 has more than 15 digits"),
-        ("LENGHT(channel) > 3", "column 1: there is no function LENGHT: did you mean LENGTH?"),
+        ("LENGT(channel) > 3", "column 1: there is no function LENGT: did you mean LENGTH?"),
         ("__import__('os') = 1", "column 1: there is no function __IMPORT__: there are ABS, CASE, CAST, COALESCE, CON"),
         ("stars.__class__ = 1", "column 1: stars.__class__ is not supported: name a column alone"),
         ("random() < 1", "column 1: there is no function RANDOM: there are"),
