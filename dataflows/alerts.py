@@ -4,12 +4,15 @@ import sys
 from collections.abc import Callable, Sequence
 
 import bytewax.operators as op
+from prometheus_client import Counter
 
 from dataflows.rules import Rule, selection
 from operators.each import Batches, Oks, together
 from operators.limit import FailureLimit
 from records.alert import EncodedAlert, encoder
 from records.enriched import Match
+
+_alerts = Counter("alerts", "Alerts made, by rule", ["rule"])
 
 
 def by_topic(rules: Sequence[Rule], matches: Batches[Match], oks: Oks) -> dict[str, Batches[EncodedAlert]]:
@@ -29,7 +32,14 @@ def by_topic(rules: Sequence[Rule], matches: Batches[Match], oks: Oks) -> dict[s
 def alerting(rule: Rule) -> Callable[[Sequence[Match]], list[EncodedAlert]]:
     """A function from ratings to the alerts of a rule."""
     select, encode = selection(rule.where), encoder(rule.name, rule.columns)
-    return lambda matches: encode(select(matches))
+    made = _alerts.labels(rule.name)
+
+    def alerts(matches: Sequence[Match]) -> list[EncodedAlert]:
+        found = encode(select(matches))
+        made.inc(len(found))
+        return found
+
+    return alerts
 
 
 def step_id(topic: str, default_topic: str) -> str:

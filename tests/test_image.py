@@ -141,6 +141,11 @@ def test_all_its_modules_can_be_imported(image: Image, home: dict[str, str]) -> 
     assert image.run(["python", "-c", IMPORT, *names], home) == (0, "")
 
 
+def test_it_holds_the_rules_of_a_job_without_a_file(image: Image) -> None:
+    code = "from dataflows.rules import load; print(load(None, 'alerts')[0].name)"
+    assert image.run(["python", "-c", code], {}) == (0, "unhappy-platinum\n")
+
+
 def test_its_commands_can_be_called(image: Image) -> None:
     commands = [
         name.removesuffix(".__main__")

@@ -5,6 +5,7 @@ uploads, documents without an answer. To rename a step, say in the changelog how
 """
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from bytewax.dataflow import Operator
@@ -36,16 +37,30 @@ def with_state(steps: Iterable[Operator]) -> Iterator[str]:
         yield from with_state(step.substeps)
 
 
-@pytest.mark.parametrize("avro", [None, EnrichedAvro(1)], ids=["JSON", "Avro"])
-def test_no_step_with_state_gets_another_id(avro: EnrichedAvro | None) -> None:
-    ports = Ports(
+def ports(*further: str, avro: EnrichedAvro | None = None) -> Ports:
+    return Ports(
         ratings=TestingSource([]),
         customers=TestingSource([]),
         enriched=TestingSink([]),
-        alerts={"UNHAPPY_PLATINUM_CUSTOMERS": TestingSink([])},
+        alerts={topic: TestingSink([]) for topic in ("UNHAPPY_PLATINUM_CUSTOMERS", *further)},
         dead_letters=TestingSink([]),
         search=TestingSink([]),
         archive=TestingSink([]),
         enriched_avro=avro,
     )
-    assert sorted(with_state(build(ports, Settings.load()).substeps)) == STEP_IDS
+
+
+@pytest.mark.parametrize("avro", [None, EnrichedAvro(1)], ids=["JSON", "Avro"])
+def test_no_step_with_state_gets_another_id(avro: EnrichedAvro | None) -> None:
+    assert sorted(with_state(build(ports(avro=avro), Settings.load()).substeps)) == STEP_IDS
+
+
+def test_the_topic_of_a_rule_is_a_step_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(
+        "[[rules]]\nname = 'a'\nwhere = 'true'\n"
+        "[[rules]]\nname = 'b'\nwhere = 'true'\ntopic = 'far.away'\n"
+        "[[rules]]\nname = 'c'\nwhere = 'true'\ntopic = 'far.away'\n"
+    )
+    flow = build(ports("far.away"), Settings.load({"ALERT_RULES": str(file)}))
+    assert sorted(with_state(flow.substeps)) == sorted([*STEP_IDS, "ratings.alerts:far:away"])
