@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dataflows.archive import FORMATS, SCHEMA
+from operators.rules.functions import NAMES
 from records.columns import COLUMNS
 from records.enriched import EnrichedRating
 from servers.process import ROOT
@@ -75,3 +76,15 @@ def test_the_columns_are_those_of_the_page(archive: list[EnrichedRating]) -> Non
     table = PAGE[PAGE.index("## Columns") : PAGE.index("## DuckDB")].replace("[ms, UTC]", "[ms, tz=UTC]")
     documented = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", table, re.MULTILINE)
     assert documented == [(column.name, str(schema.field(column.name).type), column.doc) for column in COLUMNS]
+
+
+def test_the_rules_that_the_page_shows_are_those_of_the_job() -> None:
+    page = (ROOT / "docs" / "alerts.md").read_text()
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    shipped = (ROOT / "dataflows" / "rules.toml").read_text()
+    assert shipped.partition("\n\n")[2] == shown
+
+
+def test_every_function_of_the_rules_is_on_their_page() -> None:
+    page = (ROOT / "docs" / "alerts.md").read_text()
+    assert [name for name in NAMES if f"`{name}" not in page] == []

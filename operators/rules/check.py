@@ -63,10 +63,12 @@ class _Checker:
         self._text, self._columns = text, columns
         self._depth = self._lets = 0
 
-    def node(self, tree: exp.Expr) -> Node:
+    def node(self, tree: exp.Expr | None) -> Node:
         """The checked expression of a tree."""
         while isinstance(tree, exp.Paren):
             tree = tree.this
+        if tree is None:  # sqlglot lets `@` be without its operand
+            raise RuleError(self._text, len(self._text.rstrip()), "something is missing")
         rule = _LANGUAGE.get(type(tree))
         if rule is None:
             raise self._error(tree, self._foreign(tree))

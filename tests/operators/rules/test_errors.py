@@ -1,6 +1,8 @@
 """What is no rule is told in one line, with the place."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from operators.rules import Column, RuleError, Type, compiled
 
@@ -44,6 +46,7 @@ COLUMNS = {
         ("stars IN (SELECT 1)", "column 1: a rule sees one record: there are no subqueries"),
         ("stars = (SELECT 1)", "column 17: a rule sees one record: there are no subqueries"),
         ("EXISTS (SELECT 1)", "column 16: a rule sees one record: there are no subqueries"),
+        ("@", "column 2: something is missing"),
         ("stars <", "column 7: something is missing at '<'"),
         ("(stars < 3", "column 10: after '3' there must be )"),
         ("stars < 3)", "column 10: ')' is not expected here"),
@@ -79,6 +82,42 @@ def test_what_is_no_rule_is_told_in_one_line(text: str, line: str) -> None:
         compiled(text, COLUMNS)
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
+
+
+PUNCTUATION = '()()()[]{},.;+-*/%=<>!|:@#?~^&\\"`$ '
+WORDS = (
+    *("stars", "channel", "1", "2.5", "1e3", "'a'", "NULL", "TRUE", "AND", "OR", "NOT", "IN", "BETWEEN", "LIKE", "IS"),
+    *("CASE", "WHEN", "THEN", "ELSE", "END", "COALESCE(", "LOWER(", "TRIM(", "CAST(", "AS", "BIGINT", "SELECT", "FROM"),
+    *(
+        "WHERE",
+        "ESCAPE",
+        "'!'",
+        "->",
+        "$1",
+        "ALL",
+        "ANY(",
+        "EXISTS(",
+        "INTERVAL",
+        "DATE",
+        "OVER(",
+        "FILTER(",
+        "COUNT(*)",
+    ),
+    *("lambda", "x", "list(", "UNION", "LIMIT", "GROUP BY", "--", "/*", "*/", "E'\\n'", "X'00'", "DISTINCT", "VALUES"),
+    *("COLLATE", "GLOB", "PIVOT", "DROP TABLE", "COPY", "PRAGMA", "__class__", "\x00", "\N{COLLISION SYMBOL}"),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(WORDS) | st.sampled_from(PUNCTUATION), max_size=12).map(" ".join))
+def test_any_words_are_a_rule_or_told_in_one_line(text: str) -> None:
+    line = ""
+    try:
+        compiled(text, COLUMNS)
+    except RuleError as error:
+        line = str(error)
+    assert "\n" not in line
+    assert len(line) < 1000
 
 
 @pytest.mark.parametrize(
