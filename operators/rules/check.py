@@ -73,14 +73,11 @@ class _Checker:
         if rule is None:
             raise self._error(tree, self._foreign(tree))
         known, method = rule
-        if strange := [name for name, value in tree.args.items() if value and name not in known]:
-            if strange[0] == "query":
-                raise self._error(tree, _NO_SUBQUERIES)
-            raise self._error(tree, f"{self._word(tree)} with {strange[0].replace('_', ' ')} is not supported")
         if self._depth == DEEPEST:
             raise self._error(tree, "it is nested too deeply")
         self._depth += 1
         try:
+            self._only(tree, known)
             return method(self, tree)
         except Unfit as unfit:
             raise self._error(tree, str(unfit)) from None
@@ -275,8 +272,10 @@ class _Checker:
         return functions.call(tree.key.upper(), self.node(tree.this))
 
     def _only(self, tree: exp.Expr, known: set[str]) -> None:
+        """Refuse a node with an argument that is not understood: it could change the meaning."""
         if strange := [name for name, value in tree.args.items() if value and name not in known]:
-            raise Unfit(f"{self._word(tree)} with {strange[0]} is not supported")
+            is_query = strange[0] == "query"
+            raise Unfit(_NO_SUBQUERIES if is_query else f"{self._word(tree)} with {strange[0]} is not supported")
 
     def _keeping(self, kept: Node, body: Callable[[Node], Node]) -> Node:
         """What ``body`` makes of a value that it uses several times."""
