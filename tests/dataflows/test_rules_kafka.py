@@ -22,7 +22,7 @@ from tests.dataflows.world import Names, Outputs, World
 
 RATINGS = int(os.environ.get("WORLD_RATINGS", "6000"))
 RULES = {
-    "unhappy-platinum": ("alerts", load(None, "")[0].where),
+    "unhappy-platinum": ("alerts", load(None, "alerts")[0].where),
     "no.body": ("further", "full_name IS NULL AND stars IN (1, 2)"),
     "words": ("further", "LENGTH(COALESCE(message, channel, '')) % 2 = 1 AND NOT (stars BETWEEN 2 AND 3)"),
     "gold": ("alerts", "UPPER(TRIM(club_status)) LIKE 'GO_D' OR CONCAT(region, channel) = 'EMEAweb'"),
