@@ -6,7 +6,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -27,6 +27,7 @@ class Destination(ABC):
 
     batch = 40
     """Records of an epoch."""
+    lanes: Sequence[str] = LANES
     busy_lanes = len(LANES)
     """Lanes with records; the others have ticks only."""
     metrics: tuple[str, ...] = ()
@@ -88,7 +89,8 @@ class Job:
         self._sinks = [destination.sink() for _ in range(processes)]
         assert store.keys() <= set(self._sinks[0].list_parts()), "Bytewax refuses such a store"
         self._lanes = {
-            name: self._sinks[at % processes].build_part("step", name, store.get(name)) for at, name in enumerate(LANES)
+            name: self._sinks[at % processes].build_part("step", name, store.get(name))
+            for at, name in enumerate(destination.lanes)
         }
 
     def _alive(self) -> None:
@@ -97,10 +99,10 @@ class Job:
             raise Killed
 
     def epoch(
-        self, numbers: Iterable[int] = (), records: Iterable[Any] = (), ticks: Iterable[str] = LANES
+        self, numbers: Iterable[int] = (), records: Iterable[Any] = (), ticks: Iterable[str] | None = None
     ) -> dict[str, Any]:
-        """Give lanes records and ticks, and take snapshots of these lanes; once all are taken, they are durable."""
-        batches: dict[str, list[Any]] = {name: [] for name in ticks}
+        """Give lanes records and ticks (all by default), and take their snapshots; all of them are durable at once."""
+        batches: dict[str, list[Any]] = {name: [] for name in (self._destination.lanes if ticks is None else ticks)}
         for number in numbers:
             lane = LANES[number % self._destination.busy_lanes]
             batches.setdefault(lane, []).append(self._destination.record(number))
@@ -152,7 +154,7 @@ class SinkContract:
     def test_each_record_is_written_once_whatever_is_killed(self, destination: Destination, seed: int) -> None:
         """Kill the job before any of its calls, and change the number of processes with each."""
         chance, store = Random(seed), dict[str, Any]()
-        durable = kills = 0
+        durable, kills, lanes = 0, 0, len(destination.lanes)
         while durable < EPOCHS * destination.batch:
             job = Job(destination, store, processes=chance.randrange(1, 4), calls=chance.randrange(50))
             with suppress(Killed):
@@ -160,7 +162,9 @@ class SinkContract:
                 while durable < EPOCHS * destination.batch:
                     until = durable + chance.choice([0, 1, destination.batch // 7, destination.batch])
                     until = min(until, EPOCHS * destination.batch)
-                    job.epoch(range(durable, until), ticks=chance.sample(LANES, chance.randrange(5)))
+                    job.epoch(
+                        range(durable, until), ticks=chance.sample(destination.lanes, chance.randrange(lanes + 1))
+                    )
                     durable = until
                     destination.time_passes(chance.choice([0, 1, 9]))
                 kills -= 1

@@ -8,6 +8,7 @@ import pytest
 
 import sinks.elasticsearch.state
 import sinks.kafka.state
+import sinks.notices.sink
 import sinks.s3.state
 from sinks.state import State, decode, encode
 
@@ -15,6 +16,7 @@ GOLDEN = Path(__file__).parents[1] / "states"
 KINDS: list[type[State]] = [
     sinks.kafka.state.LaneState,
     sinks.elasticsearch.state.LaneState,
+    sinks.notices.sink.LaneState,
     sinks.s3.state.LaneState,
 ]
 

@@ -1,0 +1,274 @@
+"""The thread that posts messages: intent, post, ending."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from ..background import Every, back_off
+from ..errors import SinkError
+from .desk import Desk, Draft, Limits
+from .journal import Ended, InDoubt, Intent, Journal, Recall, Taken
+from .notice import Entry, Notice
+from .way import Again, Denied, Unwelcome, Way
+
+log = logging.getLogger(__name__)
+
+_sent = Counter("notices_sent", "Messages that were accepted, by kind: alone (about one record) or digest", ["kind"])
+_told = Counter("notices_told", "Records that an accepted message tells, by its kind: alone or digest", ["kind"])
+_suppressed = Counter(
+    "notices_suppressed", "Records that are not told, by reason: age (too old when they came) or repeated", ["reason"]
+)
+_refused = Counter("notices_refused", "Records whose message was refused, by reason: each is a dead letter", ["reason"])
+_retries = Counter("notices_retries", "Times that a message was posted again, or will be, by reason", ["reason"])
+_waiting = Gauge("notices_waiting", "Records that wait to be told")
+_seconds = Histogram(
+    "notices_seconds",
+    "Duration from a record's time to the acceptance of the message that tells it",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14400),
+)
+
+_DENIED_SECONDS, _LONGEST_DENIED_SECONDS = 30.0, 300.0
+_DOUBT_SECONDS = 1.0  # a request whose answer was lost may still be at work
+_FLUSH_SECONDS = 120.0
+_END_SECONDS = 30.0
+
+Compose = Callable[[Sequence[Entry], bool], dict[str, Any]]
+"""Makes the body of a message about entries; whether it is a digest. A digest has the worst first."""
+Reject = Callable[[Sequence[Entry], str, str], None]
+"""Takes entries whose message was refused, the kind of refusal and the reason; it returns when they are safe."""
+
+
+def clock_name() -> str:
+    """The name of ``time.monotonic`` on this machine until it is started again; empty if it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _age(told: tuple[float, str | None]) -> float:
+    return -told[0]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a clerk works by."""
+
+    limits: Limits
+    way: Way
+    compose: Compose
+    reject: Reject
+    stopping: Callable[[], bool] = lambda: False
+    """While this holds, ``take`` waits for nothing: the last snapshot is to be taken."""
+    clock: Callable[[], float] = field(default=time.monotonic)
+    """Seconds; it only runs forward."""
+    clock_name: str = field(default_factory=clock_name)
+    """Of ``clock``: the same name in the next process, if that has the same clock; empty if nobody can tell."""
+    wall: Callable[[], float] = field(default=time.time)
+    """Epoch seconds; it may jump."""
+
+
+class Clerk:
+    """Takes entries from the flow's thread, and posts messages in one of its own until ``close``."""
+
+    def __init__(self, terms: Terms, journal: Journal) -> None:
+        """Go on from where the journal's last run ended.
+
+        Raises:
+            SinkError: the journal cannot be read.
+        """
+        self._terms, self._journal = terms, journal
+        self._desk = Desk(terms.limits)
+        self._changed = threading.Condition()
+        self._writing: set[Future[None]] = set()
+        self._failure: Exception | None = None
+        self._is_closed = False
+        self._in_doubt = self._recall()
+        self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
+        self._thread.start()
+
+    def _recall(self) -> list[InDoubt]:
+        recall = Recall()
+        for record in self._journal.read():
+            recall.add(record)
+        keys, waiting, in_doubt, told = recall.result()
+        now, wall = self._terms.clock(), self._terms.wall()
+        self._desk.know(keys)
+        for entry in waiting:
+            self._desk.keep(entry, now, wall)
+        for age, about in sorted(((one.age(self._terms.clock_name, now, wall), one.about) for one in told), key=_age):
+            self._desk.told(about, now - age)
+        _waiting.inc(len(waiting) + sum(len(one.entries) for one in in_doubt))
+        if waiting or in_doubt:
+            log.info("%d records wait from an earlier run, and %d messages are in doubt", len(waiting), len(in_doubt))
+        return in_doubt
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Take entries; while too many wait, hold the flow back.
+
+        Raises:
+            SinkError: the thread has failed.
+        """
+        report = Every(after=10)
+        for entry in entries:
+            with self._changed:
+                while self._desk.waiting >= self._terms.limits.most_waiting and not self._terms.stopping():
+                    self._check()
+                    self._changed.wait(0.2)
+                    if report():
+                        log.warning("%d records wait to be told: the flow is held back", self._desk.waiting)
+                self._check()
+                verdict = self._desk.take(entry, self._terms.clock(), self._terms.wall())
+                if verdict == "taken":
+                    self._write(Taken(entry))
+                    _waiting.inc()
+                    self._changed.notify_all()
+                else:
+                    _suppressed.labels(verdict).inc()
+
+    def flush(self) -> None:
+        """Return when all that was taken is in the journal.
+
+        Raises:
+            SinkError: it is not within two minutes, or never will be.
+        """
+        self._check()
+        deadline = time.monotonic() + _FLUSH_SECONDS
+        with self._changed:
+            writing = list(self._writing)
+        for written in writing:
+            try:
+                written.result(max(0.0, deadline - time.monotonic()))
+            except FutureTimeoutError:
+                raise SinkError(f"the journal does not answer within {_FLUSH_SECONDS:.0f} s") from None
+        self._check()
+
+    def close(self) -> None:
+        """End the thread. It posts nothing more, and writes down the answer of the request that is under way."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._thread.join(_END_SECONDS)
+        self._journal.close()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _write(self, record: Taken | Ended) -> None:
+        """Write a record that ``flush`` waits for."""
+        written = self._journal.write(record)
+        self._writing.add(written)
+        written.add_done_callback(self._is_written)
+
+    def _is_written(self, written: "Future[None]") -> None:
+        self._writing.discard(written)
+        if error := written.exception():
+            self._failure = self._failure or SinkError(str(error))
+
+    def _run(self) -> None:
+        try:
+            for one in self._in_doubt:
+                self._deliver(one.notice, one.entries, in_doubt=True)
+            while (draft := self._next()) is not None:
+                self._tell(draft)
+        except Exception as error:
+            log.exception("the clerk has ended")
+            with self._changed:
+                self._failure = self._failure or error
+                self._changed.notify_all()
+
+    def _next(self) -> Draft | None:
+        """Wait for a message that is due; None once closed."""
+        with self._changed:
+            while not self._is_closed:
+                found = self._desk.next(self._terms.clock())
+                if isinstance(found, Draft):
+                    self._changed.notify_all()  # there is room
+                    return found
+                self._changed.wait(min(found, 1.0))
+        return None
+
+    def _tell(self, draft: Draft) -> None:
+        about, at = draft.about, int(self._terms.wall() * 1000)
+        keys = tuple(entry.key for entry in draft.entries)
+        body = self._terms.compose(draft.entries, draft.is_digest)
+        notice = Notice(str(uuid.uuid4()), draft.to, keys, about, at, body)
+        if self._await(self._journal.write(Intent(notice))):
+            self._deliver(notice, draft.entries, in_doubt=False)
+
+    def _await(self, written: "Future[None]") -> bool:
+        """Wait until a record is safe; False if closed before. Until then nothing may be posted."""
+        report = Every(after=10)
+        while not self._is_closed:
+            try:
+                written.result(0.2)
+            except FutureTimeoutError:
+                if report():
+                    log.warning("the journal does not answer: nothing is sent until it does")
+            else:
+                return True
+        return False
+
+    def _deliver(self, notice: Notice, entries: Sequence[Entry], *, in_doubt: bool) -> None:
+        """Post until it is answered, or closed: then it is in doubt, and the next run goes on with it."""
+        outcome: Literal["told", "refused"] | None = None
+        report, attempt, denied = Every(), 0, 0
+        while outcome is None and not self._is_closed:
+            try:
+                if in_doubt and self._terms.way.has(notice):
+                    log.info("message %s had arrived: it is not sent again", notice.id)
+                else:
+                    self._terms.way.post(notice)
+                outcome = "told"
+            except Unwelcome as error:
+                log.error("%s refuses a message, which is a dead letter now: %s", self._terms.way.name, error)
+                _refused.labels(error.code).inc(len(notice.keys))
+                self._terms.reject(entries, error.code, str(error))
+                outcome = "refused"
+            except Again as error:
+                in_doubt = in_doubt or error.is_doubtful
+                attempt += 1
+                _retries.labels("again").inc()
+                seconds = back_off(attempt) if error.seconds is None else error.seconds
+                self._rest(max(seconds, _DOUBT_SECONDS) if error.is_doubtful else seconds, report, error)
+            except Denied as error:
+                denied += 1
+                _retries.labels("denied").inc()
+                seconds = min(_DENIED_SECONDS * 2 ** min(denied - 1, 10), _LONGEST_DENIED_SECONDS)
+                self._rest(seconds, report, error)
+        if outcome is not None:
+            self._end(notice, entries, outcome)
+
+    def _rest(self, seconds: float, report: Every, error: SinkError) -> None:
+        if report():
+            log.warning("%s: tried again in %.1f s: %s", self._terms.way.name, seconds, error)
+        until = time.monotonic() + seconds
+        with self._changed:
+            while not self._is_closed and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)
+
+    def _end(self, notice: Notice, entries: Sequence[Entry], outcome: Literal["told", "refused"]) -> None:
+        wall = self._terms.wall()
+        with self._changed:
+            self._write(Ended(notice.id, int(wall * 1000), outcome, self._terms.clock_name, self._terms.clock()))
+            if outcome == "told":
+                self._desk.told(notice.about, self._terms.clock())
+            else:
+                self._desk.forget(notice.keys)
+        _waiting.dec(len(entries))
+        if outcome == "told":
+            kind = "digest" if notice.about is None else "alone"
+            _sent.labels(kind).inc()
+            _told.labels(kind).inc(len(notice.keys))
+            for entry in entries:
+                _seconds.observe(max(0.0, wall - entry.at / 1000))
