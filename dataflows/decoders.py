@@ -1,18 +1,21 @@
-"""The decoders of the main job, for JSON and Avro."""
+"""The decoders of the main job and of the notifier, for JSON and Avro."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from dataflows import notices
+from dataflows.notices import Rule
 from messages import formats
 from messages.cache import Schemas
 from messages.decoder import Decoder
 from messages.formats import Avro, Format
 from messages.message import Message
 from messages.unavailable import UNAVAILABLE
-from records import customer, rating
+from records import customer, rating, read_alert
 from records.customer import CustomerChange
 from records.rating import Rating
+from sinks.notices import Entry
 
 
 def of_ratings(form: Format, schemas: Schemas | None, *, keep_source: bool) -> Decoder[Rating]:
@@ -42,3 +45,19 @@ def of_customers(
         partial(customer.many_from_fields, unavailable=unavailable),
     )
     return formats.decoder(Decoder(partial(customer.decode, unavailable=unavailable)), avro, form, schemas, keyed=True)
+
+
+def of_alerts(topic: str, rules: Mapping[str, Rule], schemas: Schemas | None) -> Decoder[Entry]:
+    """The decoder of alerts of ``topic`` into entries of the notifier."""
+
+    def json(message: Message) -> Entry | None:
+        read = read_alert.decode(message)
+        return None if read is None else notices.entry(topic, rules, message, read)
+
+    def one(message: Message, fields: Any) -> Entry:
+        return notices.entry(topic, rules, message, read_alert.from_fields(fields))
+
+    def many(messages: Sequence[Message], rows: list[Any]) -> list[Entry]:
+        return list(map(one, messages, rows))
+
+    return formats.decoder(Decoder(json), Avro(one, many), "auto", schemas)

@@ -72,11 +72,14 @@ def messages(
     """The messages of dead letters: of records that were at hand, and of what steps after decoding failed at."""
     return op.merge(
         "dead_letter_messages",
-        op.map_value(
-            "malformed_messages", malformed, lambda batch: [KafkaMessage(*to_message(letter)) for letter in batch]
-        ),
+        op.map_value("malformed_messages", malformed, of_malformed),
         op.map_value("failed_messages", failed, lambda failures: letters([*map(refused_by_step, failures)])),
     )
+
+
+def of_malformed(batch: Iterable[DeadLetter]) -> list[KafkaMessage]:
+    """The messages of dead letters of records that were at hand."""
+    return [KafkaMessage(*to_message(letter)) for letter in batch]
 
 
 def refused_by_step(failure: Failure) -> Refused:

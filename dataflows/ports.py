@@ -1,4 +1,4 @@
-"""What the main job reads from and writes to."""
+"""What the main job and the notifier read from and write to."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,13 @@ from bytewax.outputs import Sink
 
 from dataflows.enriched_avro import EnrichedAvro
 from dataflows.letters import Letters
+from dataflows.notices import Rule
 from messages.cache import Schemas
 from messages.message import Poll
 from operators.batch import Batch
 from sinks.elasticsearch import Document
 from sinks.kafka import KafkaRecord
+from sinks.notices import Entry
 from sources.tick import TickSource
 
 Messages = tuple[str, Iterable[KafkaRecord]]
@@ -42,3 +44,18 @@ class Ports:
     """Something for each key group each second, for the outputs."""
     customers_loaded: Callable[[], None] = lambda: None
     """Called once the join has all customers that there were at the start."""
+
+
+@dataclass(frozen=True)
+class NotifyPorts:
+    """Every source and sink of the notifier."""
+
+    alerts: Mapping[str, Source[Poll]]
+    """By topic."""
+    notices: Sink[tuple[str, Iterable[Entry]]]
+    dead_letters: Sink[Messages]
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    """By name."""
+    schemas: Schemas | None = None
+    """Of Avro; None where all is JSON."""
+    ticks: Source[tuple[str, Batch[Any]]] = field(default_factory=lambda: TickSource(()))

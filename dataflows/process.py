@@ -28,7 +28,7 @@ def set_up(log_level: str) -> None:
     logging.basicConfig(level=log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if log_level != "DEBUG":
         # The important lines of these libraries also reach us as errors.
-        for name in ("librdkafka", "elastic_transport"):
+        for name in ("librdkafka", "elastic_transport", "slack_sdk"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         logging.getLogger("botocore").setLevel(logging.WARNING)
     # Bytewax dies at SIGTERM and aborts at SIGINT. If its sources end, it takes a last snapshot and exits with 0.

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from dataflows import process
 from dataflows.resend import Memory, Place, Reader, ReplayError, Sender, partitions_of
+from dataflows.rules import topics_of
 from dataflows.wiring.errors import StartupError, starting
 from messages.dead_letter import DeadLetter, NotKept, Original, from_message, original
 from messages.message import Message
@@ -186,6 +187,7 @@ def replay(settings: Settings, filters: Filters, *, dry_run: bool) -> Tally:
         ReplayError, StartupError: one line for a person.
     """
     names, group = settings.topics, f"{settings.kafka.group_id}-replay"
+    may_be_inputs = [names.ratings, names.customers, *topics_of(settings)]
     config: dict[str, Any] = {
         **settings.properties,
         "group.id": group,
@@ -194,10 +196,10 @@ def replay(settings: Settings, filters: Filters, *, dry_run: bool) -> Tally:
     with starting(settings.properties):
         Topics(config, settings.kafka.startup_timeout, process.stopping)
     memory = Memory(f"{names.dead_letters}-replayed", config)
-    partitions = partitions_of([names.ratings, names.customers, names.dead_letters, memory.topic], config)
+    partitions = partitions_of([*may_be_inputs, names.dead_letters, memory.topic], config)
     if names.dead_letters not in partitions:
         raise ReplayError(f"DEAD_LETTERS_TOPIC is {names.dead_letters!r}, but there is no such topic")
-    inputs = {name: partitions[name] for name in (names.ratings, names.customers) if name in partitions}
+    inputs = {name: partitions[name] for name in may_be_inputs if name in partitions}
     sender = None
     if not dry_run:
         memory.create()

@@ -14,7 +14,7 @@ from operators.rules import Column, RuleError, Select, Type, compiled
 from records.alert import DEFAULT_COLUMNS, IDENTITY
 from records.columns import COLUMNS
 from records.enriched import EnrichedRating, Match
-from settings import Topics
+from settings import Settings, Topics
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -111,6 +111,16 @@ def check_topics(rules: Iterable[Rule], topics: Topics) -> None:
     for rule in rules:
         if variable := taken.get(rule.topic):
             raise StartupError(f"rule {rule.name!r}: its topic {rule.topic!r} is {variable}, which is not for alerts")
+
+
+def topics_of(settings: Settings) -> list[str]:
+    """The topics of alerts that the notifier reads.
+
+    Raises:
+        StartupError: the rules cannot be read.
+    """
+    rules = load(settings.alerts.rules, settings.topics.alerts)
+    return settings.notify.topics or sorted({rule.topic for rule in rules})
 
 
 class _Unusable(ValueError):

@@ -9,6 +9,7 @@ from settings.intake import Intake
 from settings.join import Join
 from settings.kafka import Kafka, Topics
 from settings.log import Log
+from settings.notify import Notify, Slack
 from settings.s3 import Archive
 from settings.settings import Settings
 
@@ -21,9 +22,11 @@ __all__ = [
     "Join",
     "Kafka",
     "Log",
+    "Notify",
     "SchemaRegistry",
     "Search",
     "Settings",
     "SettingsError",
+    "Slack",
     "Topics",
 ]

@@ -19,9 +19,10 @@ from settings.intake import Intake
 from settings.join import Join
 from settings.kafka import Kafka, Topics
 from settings.log import Log
+from settings.notify import Notify, Slack
 from settings.s3 import Archive
 
-_SECRET = re.compile(r"password|secret|token|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
+_SECRET = re.compile(r"password|secret|token|webhook|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +39,8 @@ class Settings:
     search: Search
     archive: Archive
     intake: Intake
+    notify: Notify
+    slack: Slack
     log: Log
     properties: dict[str, str]
     """Of librdkafka: ``KAFKA_SECURITY_PROTOCOL=SSL`` is ``security.protocol``."""

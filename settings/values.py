@@ -14,18 +14,19 @@ def _words(value: object) -> object:
 
 def _addresses(text: str) -> str:
     addresses = [address.strip() for address in text.split(",") if address.strip()]
-    if not addresses or not all(_is_address(address) for address in addresses):
+    if not addresses or not all(is_address(address) for address in addresses):
         raise ValueError("must be `http://` or `https://` and a host, several addresses separated by commas")
     return text
 
 
 def _hosts(addresses: list[str]) -> list[str]:
-    if not all(_is_address(address) and urlsplit(address).port for address in addresses):
+    if not all(is_address(address) and urlsplit(address).port for address in addresses):
         raise ValueError("must be `https://host:9200`, several separated by commas")
     return addresses
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is `http://` or `https://` and a host."""
     try:
         parts = urlsplit(text)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

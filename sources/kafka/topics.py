@@ -59,14 +59,22 @@ class Topics:
         Raises:
             ClusterError: the cluster refuses to.
         """
+        self.create(topics, self._partitions.get(like, 1))
+
+    def create(self, topics: Iterable[str], partitions: int, config: Mapping[str, str] | None = None) -> None:
+        """Create the topics that do not exist, with ``config`` over the brokers' defaults.
+
+        Raises:
+            ClusterError: the cluster refuses to.
+        """
         missing = [topic for topic in topics if topic not in self._partitions]
         if not missing:
             return
-        wanted = [NewTopic(topic, self._partitions[like], -1) for topic in missing]
+        wanted = [NewTopic(topic, partitions, -1, config=dict(config or {})) for topic in missing]
         for topic, created in self._admin.create_topics(wanted, operation_timeout=_REQUEST_SECONDS).items():
             error = _result(created)[1]
             if error is None:
-                log.info("created topic %s with %d partitions", topic, self._partitions[like])
+                log.info("created topic %s with %d partitions", topic, partitions)
             elif error.code() == KafkaError._UNSUPPORTED_FEATURE:
                 log.info("topic %s does not exist and cannot be created here: left to the first write", topic)
             elif error.code() != KafkaError.TOPIC_ALREADY_EXISTS:

@@ -11,9 +11,11 @@ import pytest
 from bytewax.dataflow import Operator
 from bytewax.testing import TestingSink, TestingSource
 
+from dataflows import notify
 from dataflows.enriched_avro import EnrichedAvro
-from dataflows.ports import Ports
+from dataflows.ports import NotifyPorts, Ports
 from dataflows.ratings import build
+from messages.message import Poll
 from settings import Settings
 
 STEP_IDS = [
@@ -64,3 +66,15 @@ def test_the_topic_of_a_rule_is_a_step_of_its_own(tmp_path: Path) -> None:
     )
     flow = build(ports("far.away"), Settings.load({"ALERT_RULES": str(file)}))
     assert sorted(with_state(flow.substeps)) == sorted([*STEP_IDS, "ratings.alerts:far:away"])
+
+
+def test_no_step_of_the_notifier_gets_another_id() -> None:
+    sources = {topic: TestingSource[Poll]([]) for topic in ("alerts", "more.alerts")}
+    ports = NotifyPorts(sources, notices=TestingSink([]), dead_letters=TestingSink([]))
+    assert sorted(with_state(notify.build(ports, Settings.load()).substeps)) == [
+        "notify.alerts_alerts",
+        "notify.alerts_more:alerts",
+        "notify.dead_letters",
+        "notify.notices",
+        "notify.ticks",
+    ]
