@@ -1,4 +1,4 @@
-"""``python -m demo [--for SECONDS] [--rate RATINGS]``: the main job on an embedded Kafka with generated data.
+"""``python -m demo [--for SECONDS] [--rate RATINGS]``: the main job and the notifier, on an embedded Kafka.
 
 The last line of stdout is the account; the exit code is 0 only where everything in it agrees.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from demo.branches import Branches
 from demo.run import run
 from demo.stop import stop_signals
+from demo.telling import Slack
 from demo.topics import PARTITIONS
 from demo.view import open_view
 from servers.embedded.kafka import EmbeddedKafka, LibraryNotFoundError
@@ -22,12 +23,19 @@ def main() -> int:
     options = _options()
     folder = Path(tempfile.mkdtemp(prefix="ratings-"))
     try:
-        with stop_signals() as stop, EmbeddedKafka() as kafka, Branches() as branches:
+        with stop_signals() as stop, EmbeddedKafka() as kafka, Branches() as branches, Slack() as slack:
             for topic, partitions in PARTITIONS.items():
                 kafka.create_topic(topic, partitions)
             with open_view(kafka.bootstrap) as view:
                 outcome = run(
-                    kafka.bootstrap, branches, folder, view, rate=options.rate, seconds=options.seconds, stop=stop
+                    kafka.bootstrap,
+                    branches,
+                    slack,
+                    folder,
+                    view,
+                    rate=options.rate,
+                    seconds=options.seconds,
+                    stop=stop,
                 )
     except LibraryNotFoundError as error:
         print(error, file=sys.stderr)

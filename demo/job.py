@@ -9,6 +9,8 @@ from servers import job
 from servers.job import JobError
 from servers.process import free_ports
 
+NOTIFY = ("bytewax.run", "dataflows.notify")
+
 _START_SECONDS = 60.0
 _METRICS_SECONDS = 5.0
 _HELD = "join_held"

@@ -1,4 +1,4 @@
-"""What the job writes to Kafka, read back: enriched ratings, alerts and dead letters.
+"""What the job and the notifier write to Kafka, read back: enriched ratings, alerts, dead letters and the journal.
 
 The types hold the fields that are looked at here and require them: they are the contract, not the job's own code.
 """
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from demo.topics import ALERTS, DEAD_LETTERS, ENRICHED, RATINGS
+from demo.topics import ALERTS, DEAD_LETTERS, ENRICHED, NOTIFIED, RATINGS
 from servers.topics import Reader
 
 
@@ -41,13 +41,31 @@ class DeadLetter(NamedTuple):
     """From the rating's key: the value may hold none."""
 
 
+class Intent(NamedTuple):
+    """A message that the notifier is about to send."""
+
+    id: str
+    is_digest: bool
+    rating_ids: list[int]
+
+
+class Ended(NamedTuple):
+    """A message that was sent."""
+
+    id: str
+
+
+class Taken(NamedTuple):
+    """An alert that the notifier will tell: nothing is asked of it here."""
+
+
 class Unreadable(NamedTuple):
     """A record that breaks the contract."""
 
     why: str
 
 
-Output = Enriched | Alert | DeadLetter | Unreadable
+Output = Enriched | Alert | DeadLetter | Intent | Ended | Taken | Unreadable
 
 
 class _Letter(msgspec.Struct, gc=False):
@@ -67,10 +85,39 @@ def _dead_letter(value: bytes) -> DeadLetter:
     return DeadLetter(int(b64decode(letter.key or "")))
 
 
+class _Notice(msgspec.Struct, gc=False):
+    id: str
+    keys: list[str]
+    about: str | None
+
+
+class _Record(msgspec.Struct, gc=False):
+    type: str
+    notice: _Notice | None = None
+    id: str | None = None
+    outcome: str | None = None
+
+
+_decode_record = msgspec.json.Decoder(_Record).decode
+
+
+def _notified(value: bytes) -> Intent | Ended | Taken:
+    record = _decode_record(value)
+    if record.notice is not None:
+        rating_ids = [int(key.rpartition("/")[2]) for key in record.notice.keys]
+        return Intent(record.notice.id, record.notice.about is None, rating_ids)
+    if record.id is not None:
+        if record.outcome != "told":
+            raise ValueError(f"a message was {record.outcome}")
+        return Ended(record.id)
+    return Taken()
+
+
 _DECODERS: dict[str, Callable[[bytes], Output]] = {
     ENRICHED: msgspec.json.Decoder(Enriched).decode,
     ALERTS: msgspec.json.Decoder(Alert).decode,
     DEAD_LETTERS: _dead_letter,
+    NOTIFIED: _notified,
 }
 
 

@@ -12,9 +12,10 @@ from confluent_kafka import KafkaException
 from demo.branches import Branches
 from demo.feed import Feed, Pace
 from demo.generate import CustomerChanges, Ratings
-from demo.job import Job
+from demo.job import NOTIFY, Job
 from demo.ledger import Ledger
-from demo.outputs import Alert, DeadLetter, Enriched, Outputs, Unreadable
+from demo.outputs import Alert, DeadLetter, Ended, Enriched, Intent, Outputs, Taken, Unreadable
+from demo.telling import Slack, Telling
 from demo.topics import CUSTOMERS, RATINGS
 from demo.view import View
 from servers.job import JobError
@@ -47,6 +48,7 @@ class Outcome(NamedTuple):
 def run(
     bootstrap: str,
     branches: Branches,
+    slack: Slack,
     folder: Path,
     view: View,
     *,
@@ -54,18 +56,20 @@ def run(
     seconds: float | None,
     stop: Callable[[], bool],
 ) -> Outcome:
-    """Run the job on generated data until ``stop()``, or for so many seconds of ratings; then let it settle.
+    """Run the job and the notifier on generated data until ``stop()``, or for so many seconds; then let them settle.
 
     Args:
         bootstrap: A Kafka with the empty topics of ``demo.topics``.
         branches: Where the job's branches write to.
-        folder: An empty one, for the job's files.
+        slack: Where the notifier tells of alerts.
+        folder: An empty one, for the files of both.
         view: Shows the run.
         rate: Ratings a second.
-        seconds: None for no end.
+        seconds: Of ratings; None for no end.
         stop: Asked many times a second.
     """
-    ledger, problems, held = Ledger(), list[str](), 0
+    ledger, telling, problems, held = Ledger(), Telling(), list[str](), 0
+    (folder / "notifier").mkdir()
     totals = branches.totals()
     try:
         with Feed(bootstrap) as feed, Outputs(bootstrap) as outputs:
@@ -74,8 +78,11 @@ def run(
                 feed.send(CUSTOMERS, change.key, change.value)
             feed.flush()
             view.status("starting the job")
-            with Job(bootstrap, folder, branches.environment) as job:
-                work = _Work(feed, outputs, branches, job, ledger, view)
+            with (
+                Job(bootstrap, folder, branches.environment) as job,
+                Job(bootstrap, folder / "notifier", slack.environment, NOTIFY) as notifier,
+            ):
+                work = _Work(feed, outputs, branches, slack, (job, notifier), ledger, telling, view)
                 view.status("running: Ctrl-C ends" if seconds is None else f"running for {seconds:g} s")
                 work.produce(changes, rate, math.inf if seconds is None else seconds, stop)
                 view.status("ending: waiting for what is still under way")
@@ -85,25 +92,39 @@ def run(
                 except JobError as error:
                     problems.append(str(error))
                 job.end()
+                notifier.end()
                 work.take_late()
                 totals = branches.totals()
-                view.show(ledger.totals() | totals, held)
+                view.show(ledger.totals() | totals | telling.totals(), held)
                 view.status("ended")
     except (JobError, KafkaException) as error:
         problems.append(str(error))
     for name, what in (("documents", "Elasticsearch"), ("rows", "S3")):
         if totals[name] != ledger.enriched_ratings:
             problems.append(f"{ledger.enriched_ratings} enriched ratings came out, but {totals[name]} {name} in {what}")
-    return Outcome(ledger.summary(held) | totals, problems + ledger.disagreements(held))
+    problems += ledger.disagreements(held) + telling.disagreements(slack.count)
+    return Outcome(ledger.summary(held) | totals | telling.totals(), problems)
 
 
 class _Work:
-    def __init__(self, feed: Feed, outputs: Outputs, branches: Branches, job: Job, ledger: Ledger, view: View) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        outputs: Outputs,
+        branches: Branches,
+        slack: Slack,
+        jobs: tuple[Job, Job],
+        ledger: Ledger,
+        telling: Telling,
+        view: View,
+    ) -> None:
         self._feed = feed
         self._outputs = outputs
         self._branches = branches
-        self._job = job
+        self._slack = slack
+        self._job, self._notifier = jobs
         self._ledger = ledger
+        self._telling = telling
         self._view = view
 
     def produce(self, changes: CustomerChanges, rate: float, seconds: float, stop: Callable[[], bool]) -> None:
@@ -127,7 +148,7 @@ class _Work:
             self._turn()
 
     def _under_way(self) -> bool:
-        if self._ledger.outstanding or self._held_now():
+        if self._ledger.outstanding or self._telling.owed or self._held_now():
             return True
         totals = self._branches.totals()
         return not totals["documents"] == totals["rows"] == self._ledger.enriched_ratings
@@ -142,8 +163,10 @@ class _Work:
         self._feed.poll()
         self._take()
         self._job.check()
+        self._notifier.check()
         if self._view.due():
-            self._view.show(self._ledger.totals() | self._branches.totals(), self._held_now())
+            totals = self._ledger.totals() | self._branches.totals() | self._telling.totals()
+            self._view.show(totals, self._held_now())
 
     def _take(self) -> None:
         for output in self._outputs.outputs(_SLICE_SECONDS):
@@ -152,11 +175,18 @@ class _Work:
                     self._ledger.enriched(output)
                 case Alert(rating_id=rating_id):
                     self._ledger.alert(rating_id)
+                    self._telling.alert(rating_id)
                     self._view.alert(output)
                 case DeadLetter(rating_id=rating_id):
                     self._ledger.dead_letter(rating_id)
+                case Intent() | Ended():
+                    self._telling.record(output)
+                case Taken():
+                    pass
                 case Unreadable(why=why):
                     self._ledger.unreadable(why)
+        for text in self._slack.new():
+            self._view.notice(text)
 
     def _held_now(self) -> int | None:
         try:

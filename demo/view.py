@@ -18,11 +18,12 @@ from demo.outputs import Alert
 
 _HEADLINE = (
     "Ratings of flights joined with their customers, on generated data and stand-ins in this process: Kafka"
-    " ({bootstrap}), Elasticsearch, S3.",
+    " ({bootstrap}), Elasticsearch, S3, Slack.",
     "On your own: KAFKA_BOOTSTRAP_SERVERS=host:9092, ELASTICSEARCH_URL, S3_BUCKET (see README.md) and then"
     " python -m bytewax.run dataflows.ratings",
 )
 _NEWEST_ALERTS = 12
+_NEWEST_NOTICES = 5
 
 
 class Rates:
@@ -41,7 +42,10 @@ class Rates:
 
 
 class View(ABC):
-    """Shows one run: ``show`` when it is ``due``, ``alert`` as they come. A context: it restores the terminal."""
+    """Shows one run: ``show`` when it is ``due``, ``alert`` and ``notice`` as they come.
+
+    A context: it restores the terminal.
+    """
 
     _seconds: float
     """From one picture to the next."""
@@ -71,6 +75,10 @@ class View(ABC):
         """Show a new alert."""
 
     @abstractmethod
+    def notice(self, text: str) -> None:
+        """Show a message that reached Slack."""
+
+    @abstractmethod
     def _show(self, rates: str, totals: Mapping[str, int]) -> None: ...
 
     def __enter__(self) -> Self:
@@ -90,7 +98,7 @@ class PlainView(View):
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__()
-        self._alerts = 0
+        self._alerts = self._notices = 0
         for line in _HEADLINE:
             print(line.format(bootstrap=bootstrap), flush=True)
 
@@ -102,10 +110,16 @@ class PlainView(View):
         if self._alerts <= self._most_alerts:
             print(f"alert: stars {alert.stars}, {_customer(alert)}, {alert.channel}: {alert.message}", flush=True)
 
+    def notice(self, text: str) -> None:  # noqa: D102
+        self._notices += 1
+        if self._notices <= self._most_alerts:
+            print(f"slack: {text}", flush=True)
+
     def _show(self, rates: str, totals: Mapping[str, int]) -> None:
-        if self._alerts > self._most_alerts:
-            print(f"and {self._alerts - self._most_alerts} more alerts", flush=True)
-        self._alerts = 0
+        for count, what in ((self._alerts, "alerts"), (self._notices, "messages in Slack")):
+            if count > self._most_alerts:
+                print(f"and {count - self._most_alerts} more {what}", flush=True)
+        self._alerts = self._notices = 0
         print(rates, flush=True)
 
 
@@ -120,6 +134,7 @@ class TerminalView(View):
         self._status = ""
         self._lines = ("", "")
         self._alerts: deque[tuple[str, Alert]] = deque(maxlen=_NEWEST_ALERTS)
+        self._notices: deque[tuple[str, str]] = deque(maxlen=_NEWEST_NOTICES)
         self._live = Live(console=console, auto_refresh=False)
 
     def status(self, text: str) -> None:  # noqa: D102
@@ -128,6 +143,9 @@ class TerminalView(View):
 
     def alert(self, alert: Alert) -> None:  # noqa: D102
         self._alerts.appendleft((time.strftime("%H:%M:%S"), alert))
+
+    def notice(self, text: str) -> None:  # noqa: D102
+        self._notices.appendleft((time.strftime("%H:%M:%S"), text))
 
     def _show(self, rates: str, totals: Mapping[str, int]) -> None:
         self._lines = rates, "  ".join(f"{name} {total:,}" for name, total in totals.items())
@@ -149,6 +167,7 @@ class TerminalView(View):
                 Text(rates, style="bold"),
                 Text(f"in all: {totals}", style="dim"),
                 alerts,
+                *(Text(f"slack {when}  {text}", no_wrap=True, overflow="ellipsis") for when, text in self._notices),
             ),
             refresh=True,
         )

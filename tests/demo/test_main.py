@@ -14,7 +14,8 @@ SECONDS = 180
 ACCOUNT = re.compile(
     r"ratings (?P<ratings>\d+) enriched (?P<enriched>\d+) alerts (?P<alerts>\d+) "
     r"dead-letters (?P<dead_letters>\d+) held (?P<held>\d+) lost (?P<lost>-?\d+) "
-    r"documents (?P<documents>\d+) objects (?P<objects>\d+) rows (?P<rows>\d+)"
+    r"documents (?P<documents>\d+) objects (?P<objects>\d+) rows (?P<rows>\d+) "
+    r"notified (?P<notified>\d+) digests (?P<digests>\d+)"
 )
 
 
@@ -58,7 +59,10 @@ def test_everything_comes_out() -> None:
     assert 0.04 < counts["alerts"] / counts["ratings"] < 0.25
     shown = sum(line.startswith("alert: ") for line in lines)
     more = sum(int(found[1]) for line in lines if (found := re.fullmatch(r"and (\d+) more alerts", line)))
-    assert shown + more == counts["alerts"]
+    assert shown + more == counts["alerts"] == counts["notified"]
+    told = [line for line in lines if line.startswith("slack: ")]
+    assert counts["digests"] == sum("more poor review" in line for line in told) > 0
+    assert len(told) > counts["digests"]
 
 
 @pytest.fixture

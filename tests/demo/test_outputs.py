@@ -4,8 +4,19 @@ from typing import Any
 
 import pytest
 
-from demo.outputs import Alert, DeadLetter, Enriched, Output, Outputs, Unreadable, decode_output
-from demo.topics import ALERTS, CUSTOMERS, DEAD_LETTERS, ENRICHED, PARTITIONS, RATINGS
+from demo.outputs import (
+    Alert,
+    DeadLetter,
+    Ended,
+    Enriched,
+    Intent,
+    Output,
+    Outputs,
+    Taken,
+    Unreadable,
+    decode_output,
+)
+from demo.topics import ALERTS, CUSTOMERS, DEAD_LETTERS, ENRICHED, NOTIFIED, PARTITIONS, RATINGS
 from servers.embedded.kafka import EmbeddedKafka
 from servers.topics import Record, write
 
@@ -40,6 +51,10 @@ ALERT = {
     "source_partition": 0,
     "source_offset": 12,
 }
+INTENT: dict[str, Any] = {
+    "type": "intent.v1",
+    "notice": {"id": "a", "to": "", "keys": ["a rule/7"], "about": "user 1", "at": 1, "body": {}},
+}
 LETTER = {
     "topic": RATINGS,
     "partition": 0,
@@ -67,6 +82,10 @@ def without(record: dict[str, Any], name: str) -> dict[str, Any]:
             Alert(604087, "Ruthie Brockherst", "rbrockherst1@ow.ly", "platinum", 1, "android", "meh"),
         ),
         (DEAD_LETTERS, LETTER, DeadLetter(604088)),
+        (NOTIFIED, INTENT, Intent("a", False, [7])),
+        (NOTIFIED, INTENT | {"notice": INTENT["notice"] | {"about": None}}, Intent("a", True, [7])),
+        (NOTIFIED, {"type": "ended.v1", "id": "a", "at": 1, "outcome": "told"}, Ended("a")),
+        (NOTIFIED, {"type": "taken.v1", "entry": {}}, Taken()),
     ],
 )
 def test_what_the_job_writes_is_read(topic: str, record: dict[str, Any], expected: Output) -> None:
@@ -82,6 +101,8 @@ def test_what_the_job_writes_is_read(topic: str, record: dict[str, Any], expecte
         (ALERTS, json.dumps(without(ALERT, "email")).encode(), "email"),
         (DEAD_LETTERS, json.dumps(LETTER | {"key": None}).encode(), DEAD_LETTERS),
         (DEAD_LETTERS, json.dumps(LETTER | {"key": "no base64"}).encode(), DEAD_LETTERS),
+        (NOTIFIED, b"{}", NOTIFIED),
+        (NOTIFIED, b'{"type":"ended.v1","id":"a","outcome":"refused"}', "a message was refused"),
         (DEAD_LETTERS, json.dumps(LETTER | {"topic": CUSTOMERS}).encode(), "EmptyValue: the value is empty"),
     ],
 )

@@ -20,13 +20,15 @@ def test_rates_are_since_the_oldest_sample() -> None:
 def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with PlainView("127.0.0.1:9092") as view:
         view.alert(ALERT)
+        view.notice("3 more")
         view.show({"ratings": 0}, 0)
         assert not view.due()
         view.show({"ratings": 10}, None)
-    *headline, alert, rates = capsys.readouterr().out.splitlines()
+    *headline, alert, notice, rates = capsys.readouterr().out.splitlines()
     assert "Kafka (127.0.0.1:9092)" in headline[0]
     assert "KAFKA_BOOTSTRAP_SERVERS" in headline[1]
     assert alert == "alert: stars 2, Ruthie Brockherst <rbrockherst1@ow.ly>, iOS: [red]meh[/red]"
+    assert notice == "slack: 3 more"
     assert rates.startswith("ratings ")
     assert rates.endswith("/s  held ?")
 
@@ -36,6 +38,7 @@ def test_a_terminal_shows_the_newest_alerts_as_they_were_written() -> None:
     with TerminalView("127.0.0.1:9092", screen) as view:
         for _ in range(100):
             view.alert(ALERT)
+        view.notice("[red]3 more[/red]")
         view.show({"ratings": 1000, "alerts": 100}, 3)
         view.show({"ratings": 1100, "alerts": 100}, 3)
         view.status("ending")
@@ -45,3 +48,4 @@ def test_a_terminal_shows_the_newest_alerts_as_they_were_written() -> None:
     assert "in all: ratings 1,100  alerts 100" in last
     assert "ending" in last
     assert last.count("[red]meh[/red]") == 12
+    assert last.count("[red]3 more[/red]") == 1
