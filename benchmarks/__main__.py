@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from benchmarks import epochs, intake, kafka, latency, partitions, rules, start
+from benchmarks import epochs, intake, kafka, latency, notify, partitions, rules, start
 from benchmarks.avro import compare as avro
 from benchmarks.elasticsearch import compare as elasticsearch
 from benchmarks.harness.results import RESULTS, write
@@ -16,6 +16,7 @@ from servers.s3 import unavailable as s3_unavailable
 COMPARISONS = {
     "kafka": kafka.compare,
     "latency": latency.compare,
+    "notify": notify.compare,
     "epochs": epochs.compare,
     "elasticsearch": elasticsearch.compare,
     "s3": s3.compare,
@@ -35,7 +36,10 @@ def main() -> str | None:
         "--ratings", type=int, default=1_000_000, help="kafka, partitions, avro: the backlog (%(default)s)"
     )
     parser.add_argument(
-        "--customers", type=int, default=100_000, help="kafka, partitions, latency, avro: all known (%(default)s)"
+        "--customers",
+        type=int,
+        default=100_000,
+        help="kafka, partitions, latency, notify, avro: all known (%(default)s)",
     )
     parser.add_argument(
         "--processes", type=int, default=1, help="kafka, latency: of the project, as a cluster (%(default)s)"
@@ -48,7 +52,7 @@ def main() -> str | None:
     parser.add_argument("--posted", type=int, default=200_000, help="intake: ratings of one run (%(default)s)")
     parser.add_argument("--partitions", type=int, default=64, help="partitions: the many (%(default)s)")
     parser.add_argument("--rate", type=int, default=2_000, help="latency: ratings a second (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=300, help="latency: of each load (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=300, help="latency, notify: of each load (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the data (%(default)s)")
     options = parser.parse_args()
