@@ -1,5 +1,6 @@
 """The text of a rule to sqlglot's tree."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlglot import exp
@@ -23,7 +24,8 @@ def parse(text: str) -> exp.Expr:
     if len(text) > LONGEST:
         raise RuleError(text, LONGEST, f"the text is longer than {LONGEST:,} characters")
     try:
-        trees = [tree for tree in _dialect.parse_into(exp.Condition, text) if tree is not None]
+        with ThreadPoolExecutor(1) as thread:  # how deep a text may be must not depend on the caller's stack
+            trees = thread.submit(_trees, text).result()
     except ParseError as error:
         raise _explained(text, error.errors[0]) from None
     except TokenError:
@@ -35,6 +37,10 @@ def parse(text: str) -> exp.Expr:
     if len(trees) > 1:
         raise RuleError(text, start_of(trees[1]), "there is more than one condition: join them by AND or OR")
     return trees[0]
+
+
+def _trees(text: str) -> list[exp.Expr]:
+    return [tree for tree in _dialect.parse_into(exp.Condition, text) if tree is not None]
 
 
 def start_of(tree: exp.Expr) -> int:
