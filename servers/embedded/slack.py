@@ -188,6 +188,7 @@ class EmbeddedSlack:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # of 5, as by default, a burst of connections has some reset
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that has gone is none."""

@@ -1,9 +1,10 @@
-"""The thread that posts messages: intent, post, ending."""
+"""The threads that post messages: intent, post, ending."""
 
 import logging
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -16,6 +17,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from ..background import Every, back_off
 from ..errors import SinkError
 from .desk import Desk, Draft, Limits
+from .gate import Gate
 from .journal import Ended, InDoubt, Intent, Journal, Recall, Taken
 from .notice import Entry, Notice
 from .way import Again, Denied, Unwelcome, Way
@@ -36,7 +38,6 @@ _seconds = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14400),
 )
 
-_DENIED_SECONDS, _LONGEST_DENIED_SECONDS = 30.0, 300.0
 _DOUBT_SECONDS = 1.0  # a request whose answer was lost may still be at work
 _FLUSH_SECONDS = 120.0
 _END_SECONDS = 30.0
@@ -44,7 +45,10 @@ _END_SECONDS = 30.0
 Compose = Callable[[Sequence[Entry], bool], dict[str, Any]]
 """Makes the body of a message about entries; whether it is a digest. A digest has the worst first."""
 Reject = Callable[[Sequence[Entry], str, str], None]
-"""Takes entries whose message was refused, the kind of refusal and the reason; it returns when they are safe."""
+"""Takes entries whose message was refused, the kind of refusal and the reason; it returns when they are safe.
+
+Several threads may call it.
+"""
 
 
 def clock_name() -> str:
@@ -78,7 +82,11 @@ class Terms:
 
 
 class Clerk:
-    """Takes entries from the flow's thread, and posts messages in one of its own until ``close``."""
+    """Takes entries from the flow's thread, and posts messages in threads of its own until ``close``.
+
+    There are as many threads as messages may be posted at once. Each has one message at a time, from its intent to its
+    ending, so no more than that are ever in doubt. The journal writes intents of several threads in one request.
+    """
 
     def __init__(self, terms: Terms, journal: Journal) -> None:
         """Go on from where the journal's last run ended.
@@ -87,16 +95,21 @@ class Clerk:
             SinkError: the journal cannot be read.
         """
         self._terms, self._journal = terms, journal
-        self._desk = Desk(terms.limits)
-        self._changed = threading.Condition()
+        self._desk, self._gate = Desk(terms.limits), Gate(terms.way.at_once)
+        lock = threading.Lock()  # of the desk and of the gate
+        self._room, self._due, self._turn = (threading.Condition(lock) for _ in range(3))
         self._writing: set[Future[None]] = set()
         self._failure: Exception | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
         self._in_doubt = self._recall()
-        self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"clerk-{number}", daemon=True)
+            for number in range(terms.way.at_once)
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    def _recall(self) -> list[InDoubt]:
+    def _recall(self) -> deque[InDoubt]:
         recall = Recall()
         for record in self._journal.read():
             recall.add(record)
@@ -106,24 +119,26 @@ class Clerk:
         for entry in waiting:
             self._desk.keep(entry, now, wall)
         for age, about in sorted(((one.age(self._terms.clock_name, now, wall), one.about) for one in told), key=_age):
-            self._desk.told(about, now - age)
+            self._desk.remember(about, now - age)
+        for one in in_doubt:
+            self._desk.reserve(one.notice.about)
         _waiting.inc(len(waiting) + sum(len(one.entries) for one in in_doubt))
         if waiting or in_doubt:
             log.info("%d records wait from an earlier run, and %d messages are in doubt", len(waiting), len(in_doubt))
-        return in_doubt
+        return deque(in_doubt)
 
     def take(self, entries: Iterable[Entry]) -> None:
         """Take entries; while too many wait, hold the flow back.
 
         Raises:
-            SinkError: the thread has failed.
+            SinkError: a thread has failed.
         """
         report = Every(after=10)
         for entry in entries:
-            with self._changed:
+            with self._room:
                 while self._desk.waiting >= self._terms.limits.most_waiting and not self._terms.stopping():
                     self._check()
-                    self._changed.wait(0.2)
+                    self._room.wait(0.2)
                     if report():
                         log.warning("%d records wait to be told: the flow is held back", self._desk.waiting)
                 self._check()
@@ -131,7 +146,7 @@ class Clerk:
                 if verdict == "taken":
                     self._write(Taken(entry))
                     _waiting.inc()
-                    self._changed.notify_all()
+                    self._due.notify()
                 else:
                     _suppressed.labels(verdict).inc()
 
@@ -143,7 +158,7 @@ class Clerk:
         """
         self._check()
         deadline = time.monotonic() + _FLUSH_SECONDS
-        with self._changed:
+        with self._room:
             writing = list(self._writing)
         for written in writing:
             try:
@@ -153,11 +168,14 @@ class Clerk:
         self._check()
 
     def close(self) -> None:
-        """End the thread. It posts nothing more, and writes down the answer of the request that is under way."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
-        self._thread.join(_END_SECONDS)
+        """End the threads. They post nothing more, and write down the answers of requests that are under way."""
+        self._closed.set()
+        with self._room:
+            for condition in (self._room, self._due, self._turn):
+                condition.notify_all()
+        deadline = time.monotonic() + _END_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._journal.close()
 
     def _check(self) -> None:
@@ -177,25 +195,29 @@ class Clerk:
 
     def _run(self) -> None:
         try:
-            for one in self._in_doubt:
-                self._deliver(one.notice, one.entries, in_doubt=True)
-            while (draft := self._next()) is not None:
-                self._tell(draft)
+            while (due := self._next()) is not None:
+                if isinstance(due, Draft):
+                    self._tell(due)
+                else:
+                    self._deliver(due.notice, due.entries, in_doubt=True)
         except Exception as error:
-            log.exception("the clerk has ended")
-            with self._changed:
+            log.exception("a thread of the clerk has ended")
+            with self._room:
                 self._failure = self._failure or error
-                self._changed.notify_all()
+                self._room.notify_all()
 
-    def _next(self) -> Draft | None:
-        """Wait for a message that is due; None once closed."""
-        with self._changed:
-            while not self._is_closed:
-                found = self._desk.next(self._terms.clock())
-                if isinstance(found, Draft):
-                    self._changed.notify_all()  # there is room
-                    return found
-                self._changed.wait(min(found, 1.0))
+    def _next(self) -> InDoubt | Draft | None:
+        """Wait for a message that is in doubt or due; None once closed."""
+        with self._due:
+            while not self._closed.is_set():
+                if self._in_doubt:
+                    return self._in_doubt.popleft()
+                due = self._desk.next(self._terms.clock())
+                if isinstance(due, Draft):
+                    self._room.notify_all()
+                    self._due.notify()  # another thread looks after what is due next
+                    return due
+                self._due.wait(min(due, 1.0))
         return None
 
     def _tell(self, draft: Draft) -> None:
@@ -209,7 +231,7 @@ class Clerk:
     def _await(self, written: "Future[None]") -> bool:
         """Wait until a record is safe; False if closed before. Until then nothing may be posted."""
         report = Every(after=10)
-        while not self._is_closed:
+        while not self._closed.is_set():
             try:
                 written.result(0.2)
             except FutureTimeoutError:
@@ -221,54 +243,85 @@ class Clerk:
 
     def _deliver(self, notice: Notice, entries: Sequence[Entry], *, in_doubt: bool) -> None:
         """Post until it is answered, or closed: then it is in doubt, and the next run goes on with it."""
-        outcome: Literal["told", "refused"] | None = None
-        report, attempt, denied = Every(), 0, 0
-        while outcome is None and not self._is_closed:
-            try:
-                if in_doubt and self._terms.way.has(notice):
-                    log.info("message %s had arrived: it is not sent again", notice.id)
-                else:
-                    self._terms.way.post(notice)
-                outcome = "told"
-            except Unwelcome as error:
-                log.error("%s refuses a message, which is a dead letter now: %s", self._terms.way.name, error)
-                _refused.labels(error.code).inc(len(notice.keys))
-                self._terms.reject(entries, error.code, str(error))
-                outcome = "refused"
-            except Again as error:
-                in_doubt = in_doubt or error.is_doubtful
-                attempt += 1
-                _retries.labels("again").inc()
-                seconds = back_off(attempt) if error.seconds is None else error.seconds
-                self._rest(max(seconds, _DOUBT_SECONDS) if error.is_doubtful else seconds, report, error)
-            except Denied as error:
-                denied += 1
-                _retries.labels("denied").inc()
-                seconds = min(_DENIED_SECONDS * 2 ** min(denied - 1, 10), _LONGEST_DENIED_SECONDS)
-                self._rest(seconds, report, error)
-        if outcome is not None:
-            self._end(notice, entries, outcome)
+        report, attempt = Every(), 0
+        while self._enter():
+            error = self._post(notice, in_doubt)
+            pause = self._leave(error)
+            match error:
+                case None:
+                    self._told(notice, entries)
+                    break
+                case Unwelcome():
+                    self._refuse(notice, entries, error)
+                    break
+                case Again():
+                    _retries.labels("again").inc()
+                    in_doubt = in_doubt or error.is_doubtful
+                    attempt += 1
+                    pause = max(pause or back_off(attempt), _DOUBT_SECONDS if error.is_doubtful else 0.0)
+                case Denied():
+                    _retries.labels("denied").inc()
+            if report():
+                log.warning("%s: tried again in %.1f s: %s", self._terms.way.name, pause, error)
+            self._closed.wait(pause)
 
-    def _rest(self, seconds: float, report: Every, error: SinkError) -> None:
-        if report():
-            log.warning("%s: tried again in %.1f s: %s", self._terms.way.name, seconds, error)
-        until = time.monotonic() + seconds
-        with self._changed:
-            while not self._is_closed and (left := until - time.monotonic()) > 0:
-                self._changed.wait(left)
+    def _enter(self) -> bool:
+        """Wait until a post may begin; False once closed."""
+        with self._turn:
+            while not self._closed.is_set():
+                if not (seconds := self._gate.enter(self._terms.clock())):
+                    return True
+                self._turn.wait(min(seconds, 1.0))
+        return False
 
-    def _end(self, notice: Notice, entries: Sequence[Entry], outcome: Literal["told", "refused"]) -> None:
-        wall = self._terms.wall()
-        with self._changed:
-            self._write(Ended(notice.id, int(wall * 1000), outcome, self._terms.clock_name, self._terms.clock()))
-            if outcome == "told":
-                self._desk.told(notice.about, self._terms.clock())
+    def _post(self, notice: Notice, in_doubt: bool) -> Again | Denied | Unwelcome | None:
+        try:
+            if in_doubt and self._terms.way.has(notice):
+                log.info("message %s had arrived: it is not sent again", notice.id)
             else:
-                self._desk.forget(notice.keys)
+                self._terms.way.post(notice)
+        except (Again, Denied, Unwelcome) as error:
+            return error
+        return None
+
+    def _leave(self, error: Again | Denied | Unwelcome | None) -> float:
+        """End a post; return the seconds for which its error holds all posts back."""
+        with self._turn:
+            self._gate.leave()
+            self._turn.notify_all()
+            match error:
+                case Again(seconds=float(seconds)):
+                    self._gate.pause(self._terms.clock(), seconds)
+                    return seconds
+                case Denied():
+                    return self._gate.deny(self._terms.clock())
+                case None | Unwelcome():
+                    self._gate.accept()
+        return 0.0
+
+    def _told(self, notice: Notice, entries: Sequence[Entry]) -> None:
+        wall = self._end(notice, "told")
+        kind = "digest" if notice.about is None else "alone"
+        _sent.labels(kind).inc()
+        _told.labels(kind).inc(len(notice.keys))
         _waiting.dec(len(entries))
-        if outcome == "told":
-            kind = "digest" if notice.about is None else "alone"
-            _sent.labels(kind).inc()
-            _told.labels(kind).inc(len(notice.keys))
-            for entry in entries:
-                _seconds.observe(max(0.0, wall - entry.at / 1000))
+        for entry in entries:
+            _seconds.observe(max(0.0, wall - entry.at / 1000))
+
+    def _refuse(self, notice: Notice, entries: Sequence[Entry], error: Unwelcome) -> None:
+        log.error("%s refuses a message, which is a dead letter now: %s", self._terms.way.name, error)
+        _refused.labels(error.code).inc(len(notice.keys))
+        self._terms.reject(entries, error.code, str(error))
+        self._end(notice, "refused")
+        _waiting.dec(len(entries))
+
+    def _end(self, notice: Notice, outcome: Literal["told", "refused"]) -> float:
+        """Write the ending of a message; return when that was, in epoch seconds."""
+        with self._due:
+            now, wall = self._terms.clock(), self._terms.wall()
+            self._write(Ended(notice.id, int(wall * 1000), outcome, self._terms.clock_name, now))
+            if outcome == "told":
+                self._desk.told(notice.about, now)
+            else:
+                self._desk.refused(notice.about, notice.keys)
+        return wall

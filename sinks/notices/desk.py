@@ -1,6 +1,6 @@
 """Decides which message is due: no I/O and no clock of its own."""
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
@@ -58,6 +58,9 @@ class _Waiting(NamedTuple):
 class Desk:
     """The entries that wait, the keys that are known, and the messages that count for the limits.
 
+    A message counts from when it is due: it holds a slot of the minute, and its person cools down. Once it is told, it
+    counts by the time of its answer; if it is refused, it no longer counts. So any number may be under way.
+
     An entry is told alone if its person is not cooling down and the minute has room; otherwise it waits for the digest
     of its channel, which is due once its first entry has waited for ``Limits.gather``. A digest goes first, so a flood
     of messages cannot keep it from being told. An entry that was young when it came is always told.
@@ -70,6 +73,7 @@ class Desk:
         self._known: OrderedDict[str, None] = OrderedDict()
         self._fresh: deque[_Waiting] = deque()
         self._rest: dict[str, deque[_Waiting]] = {}
+        self._under_way: Counter[str | None] = Counter()  # whom the messages are about
         self._sent: deque[float] = deque(maxlen=limits.per_minute)
         self._cooling: OrderedDict[str, float] = OrderedDict()
         self.waiting = 0
@@ -80,11 +84,6 @@ class Desk:
         self._known.update(dict.fromkeys(keys))
         while len(self._known) > _MOST_KEYS:
             self._known.popitem(last=False)
-
-    def forget(self, keys: Iterable[str]) -> None:
-        """Forget keys whose message was refused: they may come again."""
-        for key in keys:
-            self._known.pop(key, None)
 
     def take(self, entry: Entry, now: float, wall: float) -> Verdict:
         """Take an entry, unless its key is known or it is too old."""
@@ -103,14 +102,37 @@ class Desk:
         age = wall - entry.at / 1000
         self._fresh.append(_Waiting(entry, now, now + self._limits.max_age - max(age, 0.0)))
 
-    def told(self, about: str | None, at: float) -> None:
-        """Count a message that was answered at this time, of the clock of ``now``."""
+    def remember(self, about: str | None, at: float) -> None:
+        """Count a message of an earlier run, which was answered at this time of the clock of ``now``."""
         self._sent.append(max(at, self._sent[-1]) if self._sent else at)
         if about is not None and self._limits.cooldown:
             self._cooling[about] = max(at, self._cooling.pop(about, at))
 
+    def reserve(self, about: str | None) -> None:
+        """Count a message as under way. A draft is counted by ``next``; a message in doubt is counted by this."""
+        self._under_way[about] += 1
+
+    def told(self, about: str | None, now: float) -> None:
+        """Count a message that was under way as answered now."""
+        self._release(about)
+        self.remember(about, now)
+
+    def refused(self, about: str | None, keys: Iterable[str]) -> None:
+        """Forget a message that was under way: it no longer counts, and its keys may come again."""
+        self._release(about)
+        for key in keys:
+            self._known.pop(key, None)
+
+    def _release(self, about: str | None) -> None:
+        self._under_way[about] -= 1
+        if not self._under_way[about]:
+            del self._under_way[about]
+
     def next(self, now: float) -> Draft | float:
-        """The message that is due; its entries no longer wait. Without one, the seconds until one may be due."""
+        """The message that is due: it is under way from now on, and its entries no longer wait.
+
+        Without one, the seconds until one may be due; infinite until an entry comes or a message ends.
+        """
         self._forget_cooled(now)
         until = self._next_slot(now)
         if until > 0:
@@ -122,17 +144,29 @@ class Desk:
                 return self._digest(to, rest)
         while self._fresh:
             waiting = self._fresh.popleft()
-            if waiting.entry.about in self._cooling or now > waiting.old_at:
+            if self._is_cooling(waiting.entry.about) or now > waiting.old_at:
                 self._put_aside(waiting)
             else:
-                self.waiting -= 1
-                return Draft(waiting.entry.to, [waiting.entry], is_digest=False)
+                return self._draft(waiting.entry.to, [waiting.entry], is_digest=False)
         return min((max(rest[0].since + self._limits.gather - now, 0.0) for rest in self._rest.values()), default=inf)
 
     def _next_slot(self, now: float) -> float:
-        if len(self._sent) < self._limits.per_minute:
+        """The seconds until the minute has room; infinite until a message ends."""
+        excess = self._under_way.total() + len(self._sent) - self._limits.per_minute
+        if excess < 0:
             return 0.0
-        return self._sent[0] + _MINUTE + _MARGIN - now
+        if excess >= len(self._sent):
+            return inf
+        return max(self._sent[excess] + _MINUTE + _MARGIN - now, 0.0)
+
+    def _is_cooling(self, about: str) -> bool:
+        return about in self._cooling or (self._limits.cooldown > 0 and about in self._under_way)
+
+    def _draft(self, to: str, entries: list[Entry], *, is_digest: bool) -> Draft:
+        draft = Draft(to, entries, is_digest)
+        self.waiting -= len(entries)
+        self.reserve(draft.about)
+        return draft
 
     def _put_aside(self, waiting: _Waiting) -> None:
         self._rest.setdefault(waiting.entry.to, deque()).append(waiting)
@@ -141,8 +175,7 @@ class Desk:
         entries = [rest.popleft().entry for _ in range(min(len(rest), _MOST_IN_DIGEST))]
         if not rest:
             del self._rest[to]
-        self.waiting -= len(entries)
-        return Draft(to, sorted(entries, key=lambda entry: (entry.rank, entry.at)), is_digest=True)
+        return self._draft(to, sorted(entries, key=lambda entry: (entry.rank, entry.at)), is_digest=True)
 
     def _forget_cooled(self, now: float) -> None:
         # The order is that of the messages, whose times only grow.

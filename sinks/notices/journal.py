@@ -3,7 +3,7 @@
 Its records can be read in any order and more than once, so it needs no order between its partitions.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Literal, NamedTuple, Protocol
@@ -131,6 +131,7 @@ class Recall:
 
     def __init__(self) -> None:
         self._taken: OrderedDict[str, Entry] = OrderedDict()
+        self._times: Counter[str] = Counter()  # taken, less those that were refused: a refused key may come again
         self._open: dict[str, Notice] = {}
         self._early: dict[str, Ended] = {}  # read before their intents
         self._told_by: OrderedDict[str, str] = OrderedDict()
@@ -143,6 +144,7 @@ class Recall:
             case Taken(entry):
                 if entry.key not in self._told_by:
                     self._taken[entry.key] = entry
+                    self._times[entry.key] += 1
             case Intent(notice):
                 if notice.id not in self._ended:
                     self._open[notice.id] = notice
@@ -157,11 +159,14 @@ class Recall:
     def _end(self, notice: Notice, ended: Ended) -> None:
         del self._open[notice.id]
         self._ended.add(notice.id)
-        if ended.outcome == "told":
-            self._told[notice.id] = Told(notice.about, ended)
-            self._told_by.update(dict.fromkeys(notice.keys, notice.id))
+        if ended.outcome == "refused":
+            self._times.subtract(notice.keys)
+            return
+        self._told[notice.id] = Told(notice.about, ended)
+        self._told_by.update(dict.fromkeys(notice.keys, notice.id))
         for key in notice.keys:
             self._taken.pop(key, None)
+            self._times.pop(key, None)
 
     def result(self) -> Recalled:
         """What it comes to.
@@ -174,6 +179,6 @@ class Recall:
             if keys.keys().isdisjoint(notice.keys):
                 keys.update(dict.fromkeys(notice.keys))
                 in_doubt.append(InDoubt(notice, [self._taken[key] for key in notice.keys if key in self._taken]))
-        waiting = [entry for key, entry in self._taken.items() if key not in keys]
+        waiting = [entry for key, entry in self._taken.items() if key not in keys and self._times[key] > 0]
         in_doubt.reverse()
         return Recalled([*keys], waiting, in_doubt, list(self._told.values()))

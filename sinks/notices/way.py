@@ -36,10 +36,15 @@ class Unwelcome(SinkError):
 
 
 class Way(Protocol):
-    """Posts messages, from one thread."""
+    """Posts messages, from ``at_once`` threads."""
 
     name: str
     """In the log."""
+    at_once: int
+    """Messages that may be posted at the same time: as many may be in doubt after a kill.
+
+    It is 1 where a repetition cannot be recognised.
+    """
 
     def post(self, notice: Notice) -> None:
         """Post a message; return once it is accepted. Nothing is tried twice in here.
@@ -62,6 +67,7 @@ class Printer:
     """Prints what would be posted: a body is ``{"text": ...}``."""
 
     name = "standard output"
+    at_once = 1
 
     def __init__(self, say: Callable[[str], None] = print) -> None:
         self._say = say

@@ -17,10 +17,12 @@ _LONGEST_SECONDS = 3600.0
 class Webhook:
     """Posts a body as JSON. The header ``Idempotency-Key`` has the message's id: the same one if it is posted again."""
 
+    at_once = 16
+
     def __init__(self, url: str) -> None:
         self.name = urllib3.util.parse_url(url).host or "webhook"
         self._url = url
-        self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False)
+        self._http = urllib3.PoolManager(timeout=_TIMEOUT, retries=False, maxsize=self.at_once)
 
     def post(self, notice: Notice) -> None:
         """Post a message; any 2xx accepts it."""

@@ -1,5 +1,7 @@
 """An incoming webhook of Slack: an address that posts to one channel."""
 
+import ssl
+
 from slack_sdk import WebhookClient
 
 from ..notices.notice import Notice
@@ -17,10 +19,13 @@ class IncomingWebhook:
     """
 
     name = "Slack"
+    at_once = 1
 
     def __init__(self, url: str) -> None:
         # The client would try again by itself, out of our sight.
-        self._client = WebhookClient(url, timeout=_TIMEOUT, retry_handlers=[])
+        # It opens a connection for each request. One context for all spares 50 ms of CPU each, to read certificates.
+        context = ssl.create_default_context()
+        self._client = WebhookClient(url, timeout=_TIMEOUT, ssl=context, retry_handlers=[])
 
     def post(self, notice: Notice) -> None:
         """Post a message."""

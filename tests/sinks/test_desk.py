@@ -28,14 +28,17 @@ class Killed(Exception):
 
 
 class World:
-    """A clerk without a thread: what is on the journal and what has arrived outlives it."""
+    """A clerk without threads: what is on the journal and what has arrived outlives it."""
 
-    def __init__(self, limits: Limits, chance: Random, kills: float) -> None:
+    def __init__(self, limits: Limits, chance: Random, kills: float, at_once: int = 1, refusals: float = 0.0) -> None:
         self.limits, self.chance, self.kills = limits, chance, kills
+        self.at_once, self.refusals = at_once, refusals
         self.now, self.offset = 1_000.0, 1_700_000_000.0
         self.journal: list[bytes] = []
         self.arrived: list[Arrived] = []
         self.taken: list[str] = []
+        self.refused: list[str] = []
+        self.under_way: list[Notice] = []
         self.ids, self.clock = 0, "clock"
         self.desk = Desk(limits)
 
@@ -63,9 +66,11 @@ class World:
         for age, about in sorted(
             ((one.age(self.clock, self.now, self.wall), one.about) for one in told), key=lambda one: -one[0]
         ):
-            self.desk.told(about, self.now - age)
-        for doubt in in_doubt:
-            self.deliver(doubt.notice, in_doubt=True)
+            self.desk.remember(about, self.now - age)
+        self.under_way = [doubt.notice for doubt in in_doubt]
+        for notice in self.under_way:
+            self.desk.reserve(notice.about)
+        assert len(self.under_way) <= self.at_once
 
     def take(self, one: Entry) -> str:
         verdict = self.desk.take(one, self.now, self.wall)
@@ -74,23 +79,44 @@ class World:
             self.taken.append(one.key)  # a snapshot has it
         return verdict
 
-    def deliver(self, notice: Notice, *, in_doubt: bool = False) -> None:
-        if not in_doubt or all(one.notice.id != notice.id for one in self.arrived):
-            self.now += self.chance.choice([0.0, 0.1, 3.0])
+    def post(self) -> None:
+        """Go on with any of the messages that are under way: it arrives, is answered, is refused, or has to wait."""
+        notice = self.under_way[self.chance.randrange(len(self.under_way))]
+        self.now += self.chance.choice([0.0, 0.0, 0.1, 3.0])
+        if self.chance.random() < 0.1:  # sent again for minutes
+            self.now += self.chance.choice([1.0, 70.0, 200.0])
+        elif any(one.notice.id == notice.id for one in self.arrived):
+            self.write(Ended(notice.id, int(self.wall * 1000), "told", self.clock, self.now))
+            self.desk.told(notice.about, self.now)
+            self.under_way.remove(notice)
+        elif self.chance.random() < self.refusals:
+            self.refuse(notice)
+        else:
             self.arrived.append(Arrived(self.now, notice))
-            self.now += self.chance.choice([0.0, 0.1, 3.0])
-        self.write(Ended(notice.id, int(self.wall * 1000), "told", self.clock, self.now))
-        self.desk.told(notice.about, self.now)
+
+    def refuse(self, notice: Notice) -> None:
+        self.may_die()
+        self.refused += notice.keys
+        self.journal.append(encode(Ended(notice.id, int(self.wall * 1000), "refused", self.clock, self.now)))
+        self.may_die()
+        self.desk.refused(notice.about, notice.keys)
+        self.under_way.remove(notice)
 
     def work(self) -> float:
         """Tell what is due, and return the seconds until there may be more."""
-        while isinstance(due := self.desk.next(self.now), Draft):
-            self.ids += 1
-            keys = tuple(one.key for one in due.entries)
-            notice = Notice(f"id-{self.ids}", due.to, keys, due.about, int(self.wall * 1000), {})
-            self.write(Intent(notice))
-            self.deliver(notice)
-        return due
+        while True:
+            if len(self.under_way) == self.at_once or (self.under_way and self.chance.random() < 0.5):
+                self.post()
+            elif isinstance(due := self.desk.next(self.now), Draft):
+                self.ids += 1
+                keys = tuple(one.key for one in due.entries)
+                notice = Notice(f"id-{self.ids}", due.to, keys, due.about, int(self.wall * 1000), {})
+                self.write(Intent(notice))
+                self.under_way.append(notice)
+            elif self.under_way:
+                self.post()
+            else:
+                return due
 
     def check(self, limits: Limits, keys: set[str]) -> None:
         assert Counter(key for one in self.arrived for key in one.notice.keys) == Counter(keys)
@@ -108,10 +134,11 @@ class World:
 def test_each_key_is_told_once_and_nothing_faster_than_the_limits(seed: int) -> None:
     chance = Random(seed)
     limits = Limits(chance.choice([0, 5, 60, 600]), chance.choice([1, 2, 10]), max_age=300)
-    world = World(limits, chance, kills=chance.choice([0.0, 0.02, 0.1]))
+    kills, at_once, refusals = chance.choice([0.0, 0.02, 0.1]), chance.choice([1, 3, 16]), chance.choice([0.0, 0.1])
+    world = World(limits, chance, kills, at_once, refusals)
     offered = [entry(f"key-{chance.randrange(150)}", f"p{chance.randrange(12)}", to=chance.choice(["", "c"]))
                for _ in range(400)]  # fmt: skip
-    keys = {one.key for one in offered}
+    entries = {one.key: one for one in offered}
     jumps, quiet = 4, 0.0
     while offered or quiet is not inf:
         try:
@@ -126,10 +153,12 @@ def test_each_key_is_told_once_and_nothing_faster_than_the_limits(seed: int) -> 
                         world.take(entry(one.key, one.about, world.wall - chance.choice([0, 100]), one.to))
                         offered.pop()  # after a kill it comes again
                 quiet = world.work()
+                while world.refused:  # somebody sends them again
+                    offered.append(entries[world.refused.pop()])
                 world.now += min(quiet, chance.choice([0.5, 5.0, 61.0]))
         except Killed:
             world.now, quiet = world.now + chance.choice([0.0, 1.0, 100.0]), 0.0
-    world.check(limits, keys)
+    world.check(limits, set(entries))
 
 
 @pytest.mark.parametrize("jump", [-DAY, DAY])
@@ -161,11 +190,31 @@ def test_what_is_too_old_is_not_taken(age: float, verdict: str) -> None:
     assert Desk(Limits(max_age=300)).take(entry("k", at=1e9 - age), 0.0, 1e9) == verdict
 
 
-def drafts(desk: Desk, now: float) -> list[tuple[str, list[str]]]:
+def test_a_message_under_way_holds_its_slot_and_its_customer_until_it_ends() -> None:
+    desk = Desk(Limits(cooldown=600, per_minute=3))
+    for number, about in enumerate(["ada", "bob", "ada", "eve"]):
+        desk.take(entry(str(number), about), 0.0, 0.0)
+    due = [desk.next(0.0) for _ in range(4)]
+    assert [one.about for one in due if isinstance(one, Draft)] == ["ada", "bob", "eve"]
+    assert due[-1] == inf  # there is no slot before one ends
+    desk.refused("eve", ["3"])
+    assert desk.next(0.0) == 60.0  # a slot, and the digest of what waits is due then
+    desk.told("ada", 100.0)
+    assert desk.next(100.0) == Draft("", [entry("2", "ada")], is_digest=True)
+    desk.told("bob", 130.0)
+    desk.told(None, 140.0)
+    desk.take(entry("4", "eve"), 150.0, 150.0)
+    assert desk.next(150.0) == pytest.approx(10.05)  # the minute goes by the answers
+
+
+def drafts(desk: Desk, now: float, outcome: str = "told") -> list[tuple[str, list[str]]]:
     found = []
     while isinstance(due := desk.next(now), Draft):
         found.append(("digest" if due.is_digest else "alone", [one.key for one in due.entries]))
-        desk.told(due.about, now)
+        if outcome == "told":
+            desk.told(due.about, now)
+        else:
+            desk.refused(due.about, [one.key for one in due.entries])
     return found
 
 
@@ -208,7 +257,7 @@ def test_a_refused_key_may_come_again() -> None:
     desk, recall = Desk(Limits()), Recall()
     desk.take(entry("a"), 0.0, 0.0)
     assert desk.take(entry("a"), 0.0, 0.0) == "repeated"
-    desk.forget(["a"])
+    assert drafts(desk, 0.0, outcome="refused") == [("alone", ["a"])]
     assert desk.take(entry("a"), 0.0, 0.0) == "taken"
     notice = Notice("1", "", ("a",), "ada", 0, {})
     for record in (Taken(entry("a")), Intent(notice), Ended("1", 0, "refused")):
