@@ -101,7 +101,9 @@ class KafkaJournal:
                 {
                     **self._config,
                     "enable.idempotence": True,
-                    "linger.ms": 0,
+                    # Records of several threads go in one request. librdkafka is busy waiting while a record
+                    # has to wait for five requests: without a pause they are under way at once.
+                    "linger.ms": 10,
                     # Whoever waits for a record decides how long. 0 is without end.
                     "message.timeout.ms": 0,
                 }

@@ -24,6 +24,8 @@ def clean(text: str) -> str:
 
     Line breaks stay, of blank lines one. Joiners stay: emoji and Persian words are made with them.
     """
+    if text.isascii() and text.isprintable():
+        return text.strip()  # as most are: spares looking at each character
     text = _BLANK_LINES.sub("\n\n", _LINES.sub("\n", text)).strip()
     shown, marks = [], 0
     for character in text:
@@ -45,6 +47,8 @@ def escape(text: str, most: int = SECTION) -> str:
 
     It has ``most`` characters at most, none of which is half an escape.
     """
+    if len(text) <= most and _ESCAPES.keys().isdisjoint(text):
+        return text
     shown, size = list[str](), 0
     for character in text:
         part = _ESCAPES.get(character, character)
