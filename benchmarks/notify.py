@@ -74,7 +74,7 @@ def load(kafka: Kafka, slack: SlackApart, options: Namespace) -> dict[str, Any]:
         used = [later - earlier for later, earlier in zip(after, before, strict=True)]
         job.end()  # its last alerts are written
         _await_messages(kafka, slack, outputs.alerts, notifier)
-    latencies = sorted(_latencies(kafka, slack, outputs.alerts))
+    to_kafka, latencies = map(sorted, _latencies(kafka, slack, outputs.alerts))
     hundredths = quantiles(latencies, n=100)
     found = {
         "ratings_per_s": RATE,
@@ -82,12 +82,15 @@ def load(kafka: Kafka, slack: SlackApart, options: Namespace) -> dict[str, Any]:
         "p50_ms": hundredths[49],
         "p99_ms": hundredths[98],
         "max_ms": latencies[-1],
+        "alert_p50_ms": quantiles(to_kafka, n=100)[49],
+        "alert_p99_ms": quantiles(to_kafka, n=100)[98],
         "job_cpus": used[0] / options.seconds,
         "notifier_cpus": used[1] / options.seconds,
     }
     print(
         f"{RATE:,} ratings/s for {options.seconds} s, {len(latencies):,} messages: p50 {found['p50_ms']:.0f} ms, "
-        f"p99 {found['p99_ms']:.0f} ms, max {found['max_ms']:.0f} ms; "
+        f"p99 {found['p99_ms']:.0f} ms, max {found['max_ms']:.0f} ms "
+        f"(the alert is on Kafka after p50 {found['alert_p50_ms']:.0f} ms, p99 {found['alert_p99_ms']:.0f} ms); "
         f"CPUs of the job {found['job_cpus']:.2f}, of the notifier {found['notifier_cpus']:.2f}",
         flush=True,
     )
@@ -121,12 +124,14 @@ def _await_messages(kafka: Kafka, slack: SlackApart, alerts: str, notifier: Job)
         time.sleep(0.05)
 
 
-def _latencies(kafka: Kafka, slack: SlackApart, alerts: str) -> list[float]:
-    """Milliseconds from the writing of each rating that made an alert to its message."""
-    written = {}
+def _latencies(kafka: Kafka, slack: SlackApart, alerts: str) -> tuple[list[float], list[float]]:
+    """Milliseconds from the writing of each rating to its alert on Kafka, and to its message."""
+    written, to_kafka = {}, []
     for message in read(kafka.bootstrap, alerts):
         row = orjson.loads(message.value() or b"")
         written[row["rating_id"]] = row["rating_ts"]
+        if row["rating_id"] >= _FIRST:
+            to_kafka.append(float(message.timestamp()[1] - row["rating_ts"]))
     told = [
         (int(text.rpartition("ratings.example/")[2].partition("|")[0]), posted.at)
         for posted in slack.posted
@@ -136,4 +141,4 @@ def _latencies(kafka: Kafka, slack: SlackApart, alerts: str) -> list[float]:
     if sorted(ids) != sorted(written):
         odd = list(islice(set(written).symmetric_difference(ids), 5))
         raise WrongOutput(f"{len(written)} alerts, {len(ids)} messages, such as {odd}")
-    return [at * 1000 - written[rating_id] for rating_id, at in told if rating_id >= _FIRST]
+    return to_kafka, [at * 1000 - written[rating_id] for rating_id, at in told if rating_id >= _FIRST]
