@@ -1,6 +1,6 @@
 """The journal: what was taken, what was about to be posted, and how that ended. Pure but for the protocol.
 
-Its records can be read in any order and more than once, so it needs no order between its partitions.
+Its records can be read in any order, so it needs no order between its partitions.
 """
 
 from collections import Counter, OrderedDict
