@@ -101,6 +101,7 @@ class Clerk:
         self._writing: set[Future[None]] = set()
         self._failure: Exception | None = None
         self._closed = threading.Event()
+        self._report = Every()  # one line for all threads
         self._in_doubt = self._recall()
         self._threads = [
             threading.Thread(target=self._run, name=f"clerk-{number}", daemon=True)
@@ -230,12 +231,12 @@ class Clerk:
 
     def _await(self, written: "Future[None]") -> bool:
         """Wait until a record is safe; False if closed before. Until then nothing may be posted."""
-        report = Every(after=10)
+        is_late = Every(after=10)
         while not self._closed.is_set():
             try:
                 written.result(0.2)
             except FutureTimeoutError:
-                if report():
+                if is_late() and self._report():
                     log.warning("the journal does not answer: nothing is sent until it does")
             else:
                 return True
@@ -243,7 +244,7 @@ class Clerk:
 
     def _deliver(self, notice: Notice, entries: Sequence[Entry], *, in_doubt: bool) -> None:
         """Post until it is answered, or closed: then it is in doubt, and the next run goes on with it."""
-        report, attempt = Every(), 0
+        attempt = 0
         while self._enter():
             error = self._post(notice, in_doubt)
             pause = self._leave(error)
@@ -261,7 +262,7 @@ class Clerk:
                     pause = max(pause or back_off(attempt), _DOUBT_SECONDS if error.is_doubtful else 0.0)
                 case Denied():
                     _retries.labels("denied").inc()
-            if report():
+            if self._report():
                 log.warning("%s: tried again in %.1f s: %s", self._terms.way.name, pause, error)
             self._closed.wait(pause)
 
@@ -290,9 +291,9 @@ class Clerk:
             self._gate.leave()
             self._turn.notify_all()
             match error:
-                case Again(seconds=float(seconds)):
-                    self._gate.pause(self._terms.clock(), seconds)
-                    return seconds
+                case Again() if error.seconds is not None:
+                    self._gate.pause(self._terms.clock(), error.seconds)
+                    return error.seconds
                 case Denied():
                     return self._gate.deny(self._terms.clock())
                 case None | Unwelcome():
