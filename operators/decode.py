@@ -1,7 +1,7 @@
 """Messages to records, by key group; what cannot be decoded becomes a dead letter."""
 
 from dataclasses import dataclass
-from typing import Callable, Generic, Literal, NamedTuple, Sequence, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
+from typing import Any, Callable, Generic, Literal, NamedTuple, Sequence, TypeVar  # noqa: UP035 - Bytewax takes collections.abc's for a class on Python 3.10
 
 import bytewax.operators as op
 from bytewax.dataflow import Stream, operator
@@ -23,6 +23,9 @@ _records = Counter(
     "earlier run wrote the dead letter)",
     ["step", "outcome"],
 )
+
+
+_NO_RECORD = frozenset({Alone, type(None)})
 
 
 class Loaded(NamedTuple):
@@ -66,7 +69,6 @@ def decode(
     name = step_id.rsplit(".", 1)[-1]
     outcomes = "decoded", "ignored", "dead_letter", "dead_letter_again"
     decoded, ignored, failed, failed_again = (_records.labels(name, outcome) for outcome in outcomes)
-    groups_count = len(KEY_GROUPS)
     undecoded = _Undecoded(name, limit)
 
     def step(polls: list[Poll]) -> list[tuple[str, Batch[T] | Loaded]]:
@@ -76,17 +78,13 @@ def decode(
             errors: dict[int, Exception] = {}
             passed = 0
             found = at_once(poll.messages)
-            try:
-                places = [*map(key, found)]  # type: ignore[arg-type]  # it raises for ALONE and for None
-                for place, record in zip(places, found, strict=True):
-                    groups[place % groups_count].append(record)  # type: ignore[operator, arg-type]
-            except Exception:  # as seldom: one of them is no record, or has no key
+            if not (_NO_RECORD.isdisjoint(map(type, found)) and _group_together(found, key, groups)):
                 groups = [Batch() for _ in KEY_GROUPS]
-                passed = one_by_one(poll.messages, found, groups, errors)
+                passed = _group_one_by_one(decoder, key, poll.messages, found, groups, errors)
             letters = undecoded.letters(poll, errors)
             out += [item for item in zip(KEY_GROUPS, groups, strict=True) if item[1]]
             if letters:
-                out.append((KEY_GROUPS[poll.partition % groups_count], letters))  # type: ignore[arg-type]
+                out.append((KEY_GROUPS[poll.partition % len(KEY_GROUPS)], letters))  # type: ignore[arg-type]
             if poll.loaded_of is not None:
                 out += [(group_key, Loaded(poll.partition, poll.loaded_of)) for group_key in KEY_GROUPS]
             decoded.inc(len(poll.messages) - passed - len(errors))
@@ -103,32 +101,45 @@ def decode(
             found = None
         return [ALONE] * len(messages) if found is None else found
 
-    def one_by_one(
-        messages: Sequence[Message],
-        found: Sequence[T | Literal[Alone.ALONE] | None],
-        groups: list[Batch[T]],
-        errors: dict[int, Exception],
-    ) -> int:
-        """Fill the groups, and the errors by offset; return how many messages hold no record."""
-        passed = 0
-        for message, record in zip(messages, found, strict=True):
-            try:
-                if record is ALONE:
-                    record = decoder.one(message)  # noqa: PLW2901 - in place of its stand-in
-                if record is None:
-                    passed += 1
-                elif (place := key(record)) is None:
-                    for group in groups:
-                        group.append(record)
-                else:
-                    groups[place % groups_count].append(record)
-            except Exception as error:  # whatever a record does to its decoder, the next one is read
-                errors[message.offset() or 0] = error
-        return passed
-
     items = op.flat_map_batch("decode", up, step)
     split = op.branch("failed", items, _is_dead_letters)
     return DecodeOut(oks=split.falses, errs=split.trues)  # type: ignore[arg-type]
+
+
+def _group_together(found: Sequence[Any], key: Callable[[T], int | None], groups: list[Batch[T]]) -> bool:
+    """Fill the groups with records, as nearly all polls allow; False if one has no key."""
+    try:
+        for place, record in zip([*map(key, found)], found, strict=True):
+            groups[place % len(groups)].append(record)  # type: ignore[operator]  # None raises
+    except Exception:  # which record is to blame is found one by one
+        return False
+    return True
+
+
+def _group_one_by_one(
+    decoder: Decoder[T],
+    key: Callable[[T], int | None],
+    messages: Sequence[Message],
+    found: Sequence[T | Literal[Alone.ALONE] | None],
+    groups: list[Batch[T]],
+    errors: dict[int, Exception],
+) -> int:
+    """Fill the groups, and the errors by offset; return how many messages hold no record."""
+    passed = 0
+    for message, record in zip(messages, found, strict=True):
+        try:
+            if record is ALONE:
+                record = decoder.one(message)  # noqa: PLW2901 - in place of its stand-in
+            if record is None:
+                passed += 1
+            elif (place := key(record)) is None:
+                for group in groups:
+                    group.append(record)
+            else:
+                groups[place % len(groups)].append(record)
+        except Exception as error:  # whatever a record does to its decoder, the next one is read
+            errors[message.offset() or 0] = error
+    return passed
 
 
 class _Undecoded:

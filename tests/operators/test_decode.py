@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -11,7 +11,7 @@ from bytewax.testing import TestingSink, TestingSource, run_main
 from prometheus_client import REGISTRY
 
 from messages.dead_letter import KEPT_BYTES, DeadLetter
-from messages.decoder import Decoder
+from messages.decoder import ALONE, Decoder
 from messages.errors import InvalidRecord
 from messages.message import Message, Poll
 from operators.batch import KEY_GROUPS
@@ -60,14 +60,18 @@ NO_LIMIT = FailureLimit(1, 1_000_000)
 
 
 def run(
-    *polls: Poll, step_id: str = "", decoder: Decoder[int] | None = None, limit: FailureLimit = NO_LIMIT
+    *polls: Poll,
+    step_id: str = "",
+    decoder: Decoder[int] | None = None,
+    key_of: Callable[[int], int | None] = key,
+    limit: FailureLimit = NO_LIMIT,
 ) -> tuple[list[Any], list[Any]]:
     """What the step makes of the polls: its two streams."""
     oks: list[Any] = []
     errs: list[Any] = []
     flow = Dataflow("test")
     up = op.input("in", flow, TestingSource(polls, batch_size=10))
-    out = decode(step_id or next(step_ids), up, decoder or Decoder(number), key, limit)
+    out = decode(step_id or next(step_ids), up, decoder or Decoder(number), key_of, limit)
     op.output("oks", out.oks, TestingSink(oks))
     op.output("errs", out.errs, TestingSink(errs))
     run_main(flow)
@@ -198,6 +202,12 @@ def test_a_poll_that_cannot_be_decoded_at_once_is_decoded_one_by_one(caplog: pyt
     assert oks == [(G[1], [1]), (G[3], [3])]
     assert [letter.offset for letter in letters] == [1]
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("many", [lambda _: None, lambda _: [ALONE, 2, None], lambda _: [ALONE, ALONE, ALONE]])
+def test_a_key_that_looks_at_nothing_gets_only_records(many: Callable[[Sequence[Message]], Any]) -> None:
+    oks, dead = run(poll(b"1", b"2", b"pass"), decoder=Decoder(number, many), key_of=lambda _: 0)
+    assert (oks, dead) == ([(G[0], [1, 2])], [])
 
 
 def test_a_dead_letter_keeps_headers() -> None:
