@@ -4,21 +4,17 @@ Run it: ``python -m bytewax.run dataflows.notify``. It is a dataflow of its own,
 ``dataflows/wiring/notify.py`` has what it reads from and writes to.
 """
 
-import logging
-
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import decoders, letters, process, store
+from dataflows import decoders, letters
 from dataflows.ports import NotifyPorts
-from dataflows.wiring.errors import StartupError
+from dataflows.start import start
 from dataflows.wiring.notify import connect, step
 from operators.decode import decode
 from operators.limit import FailureLimit
 from operators.output import output_with_ticks
-from settings import Settings, SettingsError
-
-log = logging.getLogger(__name__)
+from settings import Settings
 
 
 def build(ports: NotifyPorts, settings: Settings) -> Dataflow:
@@ -43,14 +39,4 @@ def __getattr__(name: str) -> Dataflow:
     """The module's ``flow``, made when it is asked for: importing the module connects to nothing."""
     if name != "flow":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        settings = Settings.load()
-        process.set_up(settings.log.level)
-        for line in settings.strangers:
-            log.warning(line)
-        store.claim(process.launch())
-        return build(connect(settings), settings)
-    except SettingsError as error:
-        raise SystemExit(f"notify: {error}") from None
-    except StartupError as error:
-        raise SystemExit(f"notify: {settings.name_files(str(error))}") from None
+    return start("notify", lambda settings: build(connect(settings), settings))

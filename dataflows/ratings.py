@@ -3,7 +3,6 @@
 Run it: ``python -m bytewax.run dataflows.ratings``. ``dataflows/ports.py`` has what it reads from and writes to.
 """
 
-import logging
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
@@ -11,11 +10,11 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import decoders, letters, process, search, store
+from dataflows import decoders, letters, search
 from dataflows.alerts import by_topic, step_id
 from dataflows.ports import Ports
 from dataflows.rules import load
-from dataflows.wiring.errors import StartupError
+from dataflows.start import start
 from dataflows.wiring.ratings import connect
 from messages.unavailable import spellings
 from messages.version import Version, advance, is_stale
@@ -29,9 +28,7 @@ from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
 from records.enriched import NOBODY, Match
 from records.rating import Rating, SourcedRating, WideRating, without_source
-from settings import Settings, SettingsError
-
-log = logging.getLogger(__name__)
+from settings import Settings
 
 
 def build(ports: Ports, settings: Settings) -> Dataflow:
@@ -111,14 +108,4 @@ def __getattr__(name: str) -> Dataflow:
     """The module's ``flow``, made when it is asked for: importing the module connects to nothing."""
     if name != "flow":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        settings = Settings.load()
-        process.set_up(settings.log.level)
-        for line in settings.strangers:
-            log.warning(line)
-        store.claim(process.launch())
-        return build(connect(settings), settings)
-    except SettingsError as error:
-        raise SystemExit(f"ratings: {error}") from None
-    except StartupError as error:
-        raise SystemExit(f"ratings: {settings.name_files(str(error))}") from None
+    return start("ratings", lambda settings: build(connect(settings), settings))

@@ -1,0 +1,29 @@
+"""The start of a flow in its process: settings, log, signals, recovery store."""
+
+import logging
+from collections.abc import Callable
+
+from bytewax.dataflow import Dataflow
+
+from dataflows import process, store
+from dataflows.wiring.errors import StartupError
+from settings import Settings, SettingsError
+
+
+def start(name: str, make: Callable[[Settings], Dataflow]) -> Dataflow:
+    """Make the flow of the module ``dataflows.NAME``.
+
+    Raises:
+        SystemExit: it cannot be made; the message is one line that says what to do.
+    """
+    try:
+        settings = Settings.load()
+        process.set_up(settings.log.level)
+        for line in settings.strangers:
+            logging.getLogger(f"dataflows.{name}").warning(line)
+        store.claim(process.launch())
+        return make(settings)
+    except SettingsError as error:
+        raise SystemExit(f"{name}: {error}") from None
+    except StartupError as error:
+        raise SystemExit(f"{name}: {settings.name_files(str(error))}") from None
