@@ -43,7 +43,7 @@ def prepare(settings: Settings, config: dict[str, Any], alerts: Sequence[str]) -
 def source(
     settings: Settings, config: dict[str, Any], step: str, topic: str, *, share: float, **options: Any
 ) -> KafkaSource:
-    """The source of an input step, with its share of what the process may read ahead."""
+    """The source of an input step, ``FLOW.STEP``, with its share of what the process may read ahead."""
     launch = process.launch()
     return KafkaSource(
         topic,
@@ -51,7 +51,7 @@ def source(
         stopping=process.stopping,
         max_bytes=int(share * settings.kafka.prefetch_bytes / launch.workers),
         epoch=launch.epoch,
-        stored=store.keys(launch.recovery_store, f"ratings.{step}"),
+        stored=store.keys(launch.recovery_store, step),
         **options,
     )
 

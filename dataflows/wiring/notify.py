@@ -4,13 +4,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from dataflows import process, store
+from dataflows import process
 from dataflows.letters import Letters
 from dataflows.notices import Writing, check_link
 from dataflows.ports import NotifyPorts
 from dataflows.rules import Rule, load, topics_of
 from dataflows.wiring import registry
 from dataflows.wiring.errors import StartupError, starting
+from dataflows.wiring.kafka import source
 from messages.cache import Schemas
 from messages.dead_letter import Refused
 from operators.batch import KEY_GROUPS, Batch, group_index
@@ -19,7 +20,7 @@ from settings import Settings
 from sinks.kafka import KafkaSink, KafkaWriter, check
 from sinks.notices import Compose, Entry, KafkaJournal, Limits, NoticeSink, Printer, Terms, Way, Webhook
 from sinks.slack import IncomingWebhook, SlackBot
-from sources.kafka import KafkaSource, Originals
+from sources.kafka import Originals
 from sources.kafka.topics import Topics
 from sources.tick import TickSource
 
@@ -56,7 +57,17 @@ def connect(settings: Settings) -> NotifyPorts:
     client = registry.connect(settings.registry)
     schemas = None if client is None else Schemas(client, FIELDS)
     return NotifyPorts(
-        alerts={topic: _source(settings, config, topic, len(topics), schemas) for topic in topics},
+        alerts={
+            topic: source(
+                settings,
+                config,
+                f"notify.{step(topic)}",
+                topic,
+                share=1 / len(topics),
+                unready=schemas.unready_values if schemas else None,
+            )
+            for topic in topics
+        },
         rules=rules,
         schemas=schemas,
         notices=NoticeSink(
@@ -118,21 +129,6 @@ def way_out(settings: Settings, rules: Mapping[str, Rule]) -> tuple[Way, Compose
         return Webhook(notify.webhook_url.get_secret_value()), writing.json
     log.warning("SLACK_BOT_TOKEN, SLACK_WEBHOOK_URL and NOTIFY_WEBHOOK_URL are not set: messages are printed, not sent")
     return Printer(partial(print, flush=True)), writing.line
-
-
-def _source(
-    settings: Settings, config: dict[str, object], topic: str, topics: int, schemas: Schemas | None
-) -> KafkaSource:
-    launch = process.launch()
-    return KafkaSource(
-        topic,
-        config,
-        stopping=process.stopping,
-        max_bytes=int(settings.kafka.prefetch_bytes / launch.workers / topics),
-        epoch=launch.epoch,
-        stored=store.keys(launch.recovery_store, f"notify.{step(topic)}"),
-        unready=schemas.unready_values if schemas else None,
-    )
 
 
 def step(topic: str) -> str:

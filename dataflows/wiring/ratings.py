@@ -101,7 +101,7 @@ def connect(settings: Settings) -> Ports:
 
     return Ports(
         ratings=source(
-            "ratings",
+            "ratings.ratings",
             names.ratings,
             share=0.75,
             ready=lambda: loaded.is_set() and recognised(),
@@ -109,7 +109,7 @@ def connect(settings: Settings) -> Ports:
             unready=known.unready_values if known and settings.formats.ratings != "json" else None,
         ),
         customers=source(
-            "customers",
+            "ratings.customers",
             names.customers,
             share=0.25,
             ready=recognised,
