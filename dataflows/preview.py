@@ -15,7 +15,7 @@ import msgspec
 
 from dataflows import process
 from dataflows.enriched_avro import fields_of
-from dataflows.replay import since
+from dataflows.replay import since_argument
 from dataflows.rules import load, selection_of_copies
 from dataflows.tail import Tail
 from dataflows.wiring.errors import StartupError, starting
@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     where_from.add_argument(
         "--since",
         metavar="TIME",
-        type=_since,
+        type=since_argument,
         help="ratings written from this time on: 2026-11-27T08:00 (UTC), 2h ago, or epoch milliseconds",
     )
     parser.add_argument("--follow", action="store_true", help="go on with ratings as they are written, until Ctrl-C")
@@ -218,13 +218,6 @@ def _count(text: str) -> int:
     if not text.isdecimal() or len(text) > 18:
         raise argparse.ArgumentTypeError("must be a number")
     return int(text)
-
-
-def _since(text: str) -> int:
-    try:
-        return since(text, datetime.now(timezone.utc))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

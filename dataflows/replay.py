@@ -252,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--since",
         metavar="TIME",
-        type=_since,
+        type=since_argument,
         help="only letters written from this time on: 2026-11-27T08:00 (UTC), 2h ago, or epoch milliseconds",
     )
     parser.add_argument("--dry-run", action="store_true", help="send nothing; show what would be, in a table")
@@ -268,7 +268,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(tally.line("would replay" if options.dry_run else "replayed"))
 
 
-def _since(text: str) -> int:
+def since_argument(text: str) -> int:
+    """``since`` for a command line.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no time.
+    """
     try:
         return since(text, datetime.now(timezone.utc))
     except ValueError as error:
