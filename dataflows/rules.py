@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -82,6 +83,7 @@ def load(path: Path | None, default_topic: str) -> tuple[Rule, ...]:
         raise StartupError(f"the rules in {file}: {error}") from None
 
 
+@cache  # the check of a file compiles each rule, and the flow that runs it asks again
 def selection(where: str) -> Select[Match]:
     """A function that selects the ratings for which the text of a rule is true.
 
