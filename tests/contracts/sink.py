@@ -2,6 +2,7 @@
 
 import logging
 import math
+import statistics
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -234,14 +235,15 @@ class SinkContract:
         store: dict[str, Any] = {}
         for _ in range(2):
             job = Job(destination, store)
-            took, states = [], []
-            for _ in range(20):
+            took, states = list[float](), list[dict[str, Any]]()
+            settled = time.monotonic() + 10  # a destination may tell something late, such as its id
+            while len(states) < 20 or (states[-1] != states[-5] and time.monotonic() < settled):
                 began = time.monotonic()
                 states.append(job.epoch())
                 took.append(time.monotonic() - began)
             assert states[-1] == states[-5], "a state that grows"
             assert all(state is None or len(state) < 500 for state in states[-1].values())
-            assert sorted(took)[10] < 0.02
+            assert statistics.median(took) < 0.02
             job.kill()
         assert list(destination.written()) == []
 

@@ -7,7 +7,7 @@ import json
 import random
 import time
 from base64 import b64encode
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import itemgetter
@@ -165,18 +165,29 @@ class World:
         assert duplicates or not +found, f"duplicates: {found}"
         return found
 
-    def check_search(self, documents: dict[str, Row], alerts: dict[str, Row], outputs: "Outputs") -> None:
+    def check_search(
+        self, documents: dict[str, Row], alerts: dict[str, Row], outputs: "Outputs", *, duplicates: bool = False
+    ) -> None:
         """Compare the indices' documents, by id, and the search branch's dead letters with the model."""
         enriched = self.enriched()
         fine = [record for record in enriched.values() if record["stars"] != TOO_MANY_STARS]
         assert documents == {str(record["rating_id"]): _document(record) for record in fine}
         assert alerts == {str(record["rating_id"]): _document(record) for record in self.alerts().values()}
-        letters = [letter for _, letter in outputs.read("dead_letters") if letter["step"] == "search"]
-        refused = {where for where, record in enriched.items() if record["stars"] == TOO_MANY_STARS}
-        assert {(letter["partition"], letter["offset"]) for letter in letters} == refused
-        assert {(letter["topic"], letter["error"]) for letter in letters} <= {
-            (self.topics["ratings"], "document_parsing_exception")
-        }
+        letters = self.search_letters(outputs)
+        assert letters.keys() == {where for where, record in enriched.items() if record["stars"] == TOO_MANY_STARS}
+        for of_one in letters.values():
+            assert {(letter["topic"], letter["error"]) for letter in of_one} == {
+                (self.topics["ratings"], "document_parsing_exception")
+            }
+            assert duplicates or len(of_one) == len({letter["destination"] for letter in of_one})
+
+    def search_letters(self, outputs: "Outputs") -> dict[Where, list[Row]]:
+        """The search branch's dead letters so far, by the place of the rating."""
+        letters = defaultdict[Where, list[Row]](list)
+        for _, letter in outputs.read("dead_letters"):
+            if letter["step"] == "search":
+                letters[letter["partition"], letter["offset"]].append(letter)
+        return letters
 
     def lag(self, group: str) -> int:
         """How many ratings and changes of customers the group has not committed."""
