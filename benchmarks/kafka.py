@@ -26,5 +26,5 @@ def compare(options: Namespace) -> dict[str, Any]:
         print(report.line(measure(kafka, LOOP, data.ratings, verifier), "(warm-up)"), flush=True)
         ways = {job.name: partial(measure, kafka, job, data.ratings, verifier) for job in (ours, LOOP)}
         runs, summary = in_turn(ways, options.rounds, report.line)
-    print(report.ratios(summary[ours.name], summary[LOOP.name]))
+    print(report.ratios(runs, ours.name, LOOP.name))
     return {"runs": runs, "medians": summary}

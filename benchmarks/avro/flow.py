@@ -78,7 +78,7 @@ def compare(registry: Registry, url: str, data: Data, rounds: int, alone: Mappin
         }
         runs, summary = in_turn(ways, rounds, report.line)
     for job in (avro, to_avro):
-        print(f"{job.name} / json: {report.ratios(summary[job.name], summary[json.name])}")
+        print(f"{job.name} / json: {report.ratios(runs, job.name, json.name)}")
     return {"runs": runs, "medians": summary, **_with_fastavro(summary[json.name], summary[avro.name], alone)}
 
 

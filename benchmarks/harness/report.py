@@ -1,5 +1,8 @@
 """The table of the Kafka comparison."""
 
+from collections.abc import Sequence
+from statistics import median
+
 from benchmarks.harness.measure import Run
 
 HEADER = f"{'':16}{'ratings/s':>12}{'CPU us/rating':>16}{'peak RSS MiB':>15}{'s until first':>16}{'s in all':>11}"
@@ -13,8 +16,14 @@ def line(run: Run, name: str) -> str:
     )
 
 
-def ratios(ours: Run, rival: Run) -> str:
-    """The closing line: ours over the rival's."""
-    rate = ours.ratings_per_s / rival.ratings_per_s
-    cpu = ours.cpu_us_per_rating / rival.cpu_us_per_rating
+def ratios(runs: Sequence[Run], ours: str, rival: str) -> str:
+    """The closing line: ours over the rival's of the same round, in the median of the rounds.
+
+    The speed of a shared machine drifts by more than contestants differ. The two runs of a round are next to each
+    other, so their ratio has less of the drift than that of the medians.
+    """
+    of = {name: [run for run in runs if run.contestant == name] for name in (ours, rival)}
+    pairs = list(zip(of[ours], of[rival], strict=True))
+    rate = median(one.ratings_per_s / other.ratings_per_s for one, other in pairs)
+    cpu = median(one.cpu_us_per_rating / other.cpu_us_per_rating for one, other in pairs)
     return f"ratio ratings/s {rate:.2f}, ratio CPU {cpu:.2f}"
