@@ -120,6 +120,8 @@ class _Checker:
         if column is None:
             (near,) = get_close_matches(name, self._columns, 1) or [""]
             told = f"did you mean {near}?" if near else f"there are {', '.join(self._columns)}"
+            if tree.this.quoted and not near:
+                told = "a text is in single quotes"
             raise self._error(tree, f"there is no column {tree.name!r}: {told}")
         return column
 

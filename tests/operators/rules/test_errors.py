@@ -21,6 +21,7 @@ COLUMNS = {
         ("star < 3", "column 1: there is no column 'star': did you mean stars?"),
         ("stars < 3 AND\n  klub_status = 'gold'", "line 2, column 3: there is no column 'klub_status': did you"),
         ("x = 1", "column 1: there is no column 'x': there are stars, channel, club_status"),
+        ('channel = "web"', "column 11: there is no column 'web': a text is in single quotes"),
         ("ratings.stars < 3", "column 1: ratings.stars is not supported: name a column alone"),
         ("stars", "column 1: a rule must be a condition, but this is a number"),
         ("channel", "column 1: a rule must be a condition, but this is text"),
