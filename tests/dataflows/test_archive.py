@@ -31,7 +31,7 @@ from servers.s3 import S3
 from servers.topics import Record, write
 from settings import Archive
 from sinks.s3 import Rolling
-from tests.dataflows.world import Names, Outputs, Row, World
+from tests.dataflows.world import Names, Outputs, Patience, Row, World
 from tests.sinks.test_s3 import settle
 from tests.sinks.test_s3_times import TIMES
 from tests.test_docs import example, query
@@ -86,11 +86,11 @@ def read(key: str, body: bytes) -> list[Row]:
     return [{**row, "rating_ts": round(row["rating_ts"].timestamp() * 1000)} for row in table.to_pylist()]
 
 
-def finish(world: World, s3: S3, bucket: str, outputs: Outputs, job: Job, seconds: float = 90) -> None:
+def finish(world: World, s3: S3, bucket: str, outputs: Outputs, job: Job) -> None:
     """Wait until everything is visible, stop the job, and compare with the model: each rating once."""
     outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running)
-    deadline, seen = time.monotonic() + seconds, dict[str, list[Row]]()
-    while len(archived(s3, bucket, seen)) < len(world.ratings) and time.monotonic() < deadline:
+    patience, seen = Patience(), dict[str, list[Row]]()
+    while (found := len(archived(s3, bucket, seen))) < len(world.ratings) and patience.lasts(found):
         assert job.running(), job.tail()
         time.sleep(1)
     time.sleep(2)  # for what would come twice

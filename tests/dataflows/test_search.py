@@ -16,7 +16,7 @@ from elasticsearch.helpers import scan
 from servers.elasticsearch import Elasticsearch
 from servers.job import Job
 from servers.kafka import Kafka
-from tests.dataflows.world import TOO_MANY_STARS, Names, Outputs, World
+from tests.dataflows.world import TOO_MANY_STARS, Names, Outputs, Patience, World
 
 CUSTOMERS = 1000
 
@@ -70,15 +70,16 @@ def check(world: World, server: Elasticsearch, outputs: Outputs, job: Job, *, du
     outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running)
     fine = sum(rating["stars"] != TOO_MANY_STARS for rating in world.ratings.values())
     with Client(server.url, request_timeout=60) as client:
-        deadline = time.monotonic() + 120
+        patience = Patience()
         while (found := count(client, "ratings-enriched")) < fine or count(client, "unhappy-platinum-customers") < len(
             world.alerts()
         ):
-            assert time.monotonic() < deadline, f"{found} of {fine} documents"
+            assert patience.lasts(found), f"{found} of {fine} documents"
             assert job.running(), job.tail()
             time.sleep(0.5)
-        while len(world.search_letters(outputs)) < len(world.ratings) - fine:  # they are written at a snapshot
-            assert time.monotonic() < deadline, "dead letters are missing"
+        refused = len(world.ratings) - fine
+        while (found := len(world.search_letters(outputs))) < refused:  # they are written at a snapshot
+            assert patience.lasts(found), f"{found} of {refused} dead letters"
             assert job.running(), job.tail()
             time.sleep(0.5)
         assert set(job.stop()) == {0}, job.tail()
@@ -166,7 +167,7 @@ def test_an_absent_elasticsearch_holds_nothing_up(
     server.kill()
     with Job(tmp_path, settings(world, server.url)) as job:
         world.rate(5000, anybody(world))
-        outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running, deadline=20)
+        outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running, quiet=20)
         world.check(outputs)
         assert job.stop() == [0], "a stop does not wait for it, either"
     server.start()
@@ -182,7 +183,7 @@ def test_an_index_that_is_closed_for_a_while_has_every_rating_once_it_is_open(
         wait_until(lambda: count(client, "ratings-enriched") > 0, job)
         client.indices.close(index="ratings-enriched")
         world.rate(2000, anybody(world))
-        outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running, deadline=30)
+        outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running, quiet=30)
         line = "documents wait for Elasticsearch, the first for ratings-enriched: 400 index_closed_exception: closed"
         wait_until(lambda: line in job.tail(), job)
         client.indices.open(index="ratings-enriched")

@@ -348,20 +348,32 @@ class Outputs:
         """How many messages an output has."""
         return sum(self._readers[name].ends())
 
-    def wait(
-        self, *, ratings: int, broken: int, deadline: float = 90, alive: Callable[[], bool] = lambda: True
-    ) -> None:
-        """Until so many different ratings and dead letters are out, or the deadline is over, or nobody writes."""
-        until = time.monotonic() + deadline
-        while time.monotonic() < until and alive():
+    def wait(self, *, ratings: int, broken: int, quiet: float = 90, alive: Callable[[], bool] = lambda: True) -> None:
+        """Until so many different ratings and dead letters are out, or no more came for a while, or nobody writes."""
+        patience = Patience(quiet)
+        while alive():
             different = {(value["source_partition"], value["source_offset"]) for _, value in self.read("enriched")}
-            if len(different) >= ratings and len(self.read("dead_letters")) >= broken:
+            letters = len(self.read("dead_letters"))
+            if (len(different) >= ratings and letters >= broken) or not patience.lasts(len(different) + letters):
                 return
             time.sleep(0.5)
 
     def close(self) -> None:
         for reader in self._readers.values():
             reader.close()
+
+
+class Patience:
+    """Ends when a number has not changed for a while. How long the work takes in all depends on what else runs."""
+
+    def __init__(self, seconds: float = 90) -> None:
+        self._seconds, self._number, self._until = seconds, -1, 0.0
+
+    def lasts(self, number: int) -> bool:
+        """Whether the number is another one than at the last call, or was so within the seconds."""
+        if number != self._number:
+            self._number, self._until = number, time.monotonic() + self._seconds
+        return time.monotonic() < self._until
 
 
 def _document(record: Row) -> Row:
