@@ -178,7 +178,9 @@ def _nearest(name: str, names: tuple[str, ...]) -> str:
 def _text(table: Mapping[str, Any], key: str, where: str) -> str:
     value = table.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise _Unusable(f"{where}: {key} must be a text that is not empty" if key in table else f"{where}: {key} is missing")
+        raise _Unusable(
+            f"{where}: {key} must be a text that is not empty" if key in table else f"{where}: {key} is missing"
+        )
     return value
 
 

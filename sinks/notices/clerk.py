@@ -38,6 +38,7 @@ _seconds = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14400),
 )
 
+_AFFIRM_SECONDS = 1.0  # how old an intent may be when its message is posted
 _DOUBT_SECONDS = 1.0  # a request whose answer was lost may still be at work
 _FLUSH_SECONDS = 120.0
 _END_SECONDS = 30.0
@@ -244,8 +245,15 @@ class Clerk:
 
     def _deliver(self, notice: Notice, entries: Sequence[Entry], *, in_doubt: bool) -> None:
         """Post until it is answered, or closed: then it is in doubt, and the next run goes on with it."""
-        attempt = 0
+        if in_doubt:  # the process before this one may be alive, and about to post it
+            self._closed.wait(_AFFIRM_SECONDS + _DOUBT_SECONDS)
+        attempt, affirmed = 0, self._terms.clock()
         while self._enter():
+            if self._terms.clock() - affirmed > _AFFIRM_SECONDS:
+                # The journal may be another process's by now, which goes on with this message: then this raises.
+                if not self._await(self._journal.write(Intent(notice))):
+                    break
+                affirmed = self._terms.clock()
             error = self._post(notice, in_doubt)
             pause = self._leave(error)
             match error:

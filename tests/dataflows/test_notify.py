@@ -5,6 +5,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -164,6 +165,43 @@ def check_limits(slack: EmbeddedSlack, made: dict[str, dict[str, Any]]) -> None:
             assert one.at - last.get(about, 0) >= COOLDOWN
             last[about] = one.at
     assert 0 < digests < len(posted)
+
+
+def test_a_second_notifier_takes_over_and_nothing_is_told_twice(
+    kafka: Kafka, names: Names, slack: EmbeddedSlack, tmp_path: Path
+) -> None:
+    kafka.create_topic(names["alerts"], partitions=2)
+    slack.faults = troubled(Random(3))
+    variables = settings(kafka.bootstrap, names, slack, NOTIFY_TOPICS=names["alerts"])
+    numbers, expected = iter(range(10**6)), Counter[str]()
+
+    def write_some(count: int) -> None:
+        some = [next(numbers) for _ in range(count)]
+        write(kafka.bootstrap, names["alerts"], [(str(n), alert(n, time.time())) for n in some])
+        expected.update(f"unhappy-platinum/{n}" for n in some)
+
+    with ExitStack() as stack:
+        before = stack.enter_context(notifier(tmp_path / "0", variables))
+        write_some(50)
+        wait(lambda: bool(slack.posted), before)
+        for number in range(1, 3):
+            job, deadline = stack.enter_context(notifier(tmp_path / str(number), variables)), time.monotonic() + 60
+            while before.running():
+                write_some(10)
+                assert time.monotonic() < deadline, before.tail()
+                assert job.running(), job.tail()
+                time.sleep(0.1)
+            assert "another process has opened it since, and this one ends" in before.tail()
+            before = job
+        slack.faults = None
+        wait(lambda: len(told(kafka, names, slack)) >= len(expected), before, seconds=90)
+        assert before.stop() == [0], before.tail()
+    assert told(kafka, names, slack) == expected
+
+
+def notifier(folder: Path, variables: dict[str, str]) -> Job:
+    folder.mkdir()
+    return Job(folder, variables, module=NOTIFY, recovery=0)
 
 
 def test_a_refused_alert_is_a_dead_letter_with_the_original(
