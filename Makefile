@@ -10,7 +10,7 @@ FOR ?=
 RATE ?=
 FORM ?= flattened
 WORKERS ?= 2
-ROOMS := dataflows messages operators records settings sinks sources web
+ROOMS := dataflows messages monitoring operators records settings sinks sources web
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16

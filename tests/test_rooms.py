@@ -11,19 +11,20 @@ from servers.process import ROOT
 
 FLOW = {"dataflows", "operators", "sources", "sinks", "settings", "records", "messages"}
 MAY_IMPORT = {
-    "dataflows": FLOW,
+    "dataflows": FLOW | {"monitoring"},
     "operators": {"messages"},
     "sources": {"messages"},
     "sinks": set[str](),
     "messages": set[str](),
     "records": {"messages"},
     "settings": {"records.index_names"},
-    "web": {"settings", "messages", "records"},
+    "monitoring": {"settings", "messages"},
+    "web": {"settings", "messages", "records", "monitoring"},
     "servers": set[str](),
     "demo": FLOW | {"servers"},
     "examples": {"operators", "sources", "sinks", "messages"},
     "benchmarks": FLOW | {"servers", "demo"},
-    "tests": FLOW | {"web", "servers", "demo", "examples", "benchmarks"},
+    "tests": FLOW | {"monitoring", "web", "servers", "demo", "examples", "benchmarks"},
 }
 """Of each room the rooms, or modules of them, that it may import beside itself."""
 
