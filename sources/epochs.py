@@ -18,6 +18,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
+from prometheus_client import Gauge
+
+_snapshot = Gauge("source_snapshot_timestamp_seconds", "Time of the last snapshot of the sources, in epoch seconds")
+
 BYTEWAX_DEFAULT = timedelta(seconds=10)
 """The epoch interval of a flow that is started without one."""
 
@@ -129,6 +133,7 @@ class Epochs:
     def ended(self) -> None:
         """Bytewax takes a snapshot: the partition's epoch ends."""
         self._began = self._process.ended = self._read
+        _snapshot.set(self._read)
         self._is_first = True
 
     def wake(self, rest: float) -> datetime:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from dataflows import process
+from dataflows import process, shape
 from dataflows.letters import Letters
 from dataflows.notices import Writing, check_link
 from dataflows.ports import NotifyPorts
@@ -43,9 +43,10 @@ def connect(settings: Settings) -> NotifyPorts:
     if settings.notify.notified in {*topics, names.ratings, names.customers, names.enriched, names.dead_letters}:
         raise StartupError(f"NOTIFIED_TOPIC is {settings.notify.notified!r}: it needs a topic of its own")
     way, compose = way_out(settings, rules)
+    group = f"{settings.kafka.group_id}-notify"
     config = {
         **settings.properties,
-        "group.id": f"{settings.kafka.group_id}-notify",
+        "group.id": group,
         "logger": logging.getLogger("librdkafka"),
     }
     with starting(settings.properties):
@@ -56,6 +57,7 @@ def connect(settings: Settings) -> NotifyPorts:
         cluster.create([settings.notify.notified], 1, _KEPT)
     client = registry.connect(settings.registry)
     schemas = None if client is None else Schemas(client, FIELDS)
+    shape.tell("notify", group, {topic: f"decode_{step(topic)}" for topic in topics}, {("notices", way.name): True})
     return NotifyPorts(
         alerts={
             topic: source(

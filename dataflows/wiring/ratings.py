@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 
-from dataflows import process
+from dataflows import process, shape
 from dataflows.alerts import step_id
 from dataflows.enriched_avro import SCHEMA, EnrichedAvro
 from dataflows.letters import Letters
@@ -99,7 +99,7 @@ def connect(settings: Settings) -> Ports:
         """Whether all that is written from now on can be recognised after a crash."""
         return all(output.has_baseline() for output in (enriched, *alerts.values(), dead_letters))
 
-    return Ports(
+    ports = Ports(
         ratings=source(
             "ratings.ratings",
             names.ratings,
@@ -130,3 +130,10 @@ def connect(settings: Settings) -> Ports:
         ),
         customers_loaded=loaded.set,
     )
+    shape.tell(
+        "ratings",
+        settings.kafka.group_id,
+        {names.ratings: "decode_ratings", names.customers: "decode_customers"},
+        {("search", "Elasticsearch"): ports.search is not None, ("archive", "S3"): ports.archive is not None},
+    )
+    return ports

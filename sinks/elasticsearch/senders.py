@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from ..background import Backlog, Every, back_off
 from ..errors import Refused
+from ..outage import Outage
 from .buffer import Chunk, Queue
 from .bulk import Rejection, source
 from .client import Cluster, Template, send
@@ -24,6 +25,10 @@ outcomes = Counter(
     ["outcome"],
 )
 _bulks = Counter("elasticsearch_bulks", "Bulk requests, with those sent again")
+_last = Gauge(
+    "elasticsearch_last_document_timestamp_seconds",
+    "Time at which documents were last acknowledged, in epoch seconds; 0: not yet",
+)
 _retries = Counter("elasticsearch_retries", "Documents to send again after a failed attempt")
 _buffered_bytes = Gauge("elasticsearch_buffered_bytes", "Bytes of documents without an answer")
 _buffered_documents = Gauge("elasticsearch_buffered_documents", "Documents without an answer")
@@ -57,6 +62,7 @@ class Senders:
     ) -> None:
         self.backlog = Backlog("Elasticsearch", sending.max_buffer_bytes, _buffered_bytes, stopping)
         self._cluster, self._templates, self._sending = cluster, templates, sending
+        self._outage = Outage("Elasticsearch")
         self._closed = Event()
         self._ready, self._preparing = False, Lock()
         self._lock = Lock()
@@ -172,6 +178,8 @@ class Senders:
                     chunk, operation = waiting[rejection.at]
                     chunk.rejected.append((operation, rejection))
                 progress = len(result.retryable) < len(waiting)
+                if result.acknowledged or result.stale:
+                    _last.set_to_current_time()
                 waiting, why = [waiting[at] for at in result.retryable], result.why
                 attempt = 0 if progress else attempt + 1
             else:
@@ -180,13 +188,18 @@ class Senders:
                 for chunk, operation in waiting:
                     chunk.rejected.append((operation, Rejection(0, "too_many_retries", f"sent {attempt} times: {why}")))
                 waiting = []
+            if not waiting or not attempt:
+                self._outage.over()
             if not waiting:
                 return True
+            if attempt:
+                self._outage.failed(str(why))
             _retries.inc(len(waiting))
             if report():
                 index = source(waiting[0][1])[0]
                 log.warning("%d documents wait for Elasticsearch, the first for %s: %s", len(waiting), index, why)
             self._closed.wait(back_off(attempt))
+        self._outage.over()
         return False
 
     def _take(self, chunk: Chunk) -> list[bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from ..errors import Limit, SinkError, no_limit
 from .messages import Identity, KafkaMessage, KafkaRecord, Rejected
@@ -19,6 +19,11 @@ from .written import Written
 log = logging.getLogger(__name__)
 
 _written = Counter("kafka_sink_messages", "Messages handed to the producer", ["topic"])
+_last = Gauge(
+    "kafka_sink_last_message_timestamp_seconds",
+    "Time at which messages were last handed to the producer, in epoch seconds; 0: not yet",
+    ["topic"],
+)
 _rejected = Counter(
     "kafka_sink_rejected", "Messages larger than the topic accepts, written as dead letters instead", ["topic"]
 )
@@ -65,7 +70,7 @@ class KafkaWriter:
             self._outlet.tallies.setdefault(topic, _Tally(limit))
         if identity is not None:
             self._outlet.know(topic, identity)
-        self._written = _written.labels(topic)
+        self._written, self._last = _written.labels(topic), _last.labels(topic)
 
     def write(self, messages: Iterable[KafkaRecord]) -> None:
         """Hand to the producer the messages that are not on the topic yet; while its queue is full, wait for room.
@@ -74,7 +79,9 @@ class KafkaWriter:
             DeliveryError: there was no room for ``message.timeout.ms``, or a message was refused.
             ReadBackError: the messages of an earlier run cannot be read.
         """
-        self._written.inc(self._outlet.write_new(self._topic, messages))
+        if count := self._outlet.write_new(self._topic, messages):
+            self._written.inc(count)
+            self._last.set_to_current_time()
 
     def flush(self) -> None:
         """Wait until everything written so far, by all writers of the producer, is acknowledged.

@@ -16,6 +16,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from ..background import Every, back_off
 from ..errors import SinkError
+from ..outage import Outage
 from .desk import Desk, Draft, Limits
 from .gate import Gate
 from .journal import Ended, InDoubt, Intent, Journal, Recall, Taken
@@ -25,6 +26,9 @@ from .way import Again, Denied, Unwelcome, Way
 log = logging.getLogger(__name__)
 
 _sent = Counter("notices_sent", "Messages that were accepted, by kind: alone (about one record) or digest", ["kind"])
+_last = Gauge(
+    "notices_last_message_timestamp_seconds", "Time at which a message was last accepted, in epoch seconds; 0: not yet"
+)
 _told = Counter("notices_told", "Records that an accepted message tells, by its kind: alone or digest", ["kind"])
 _suppressed = Counter(
     "notices_suppressed", "Records that are not told, by reason: age (too old when they came) or repeated", ["reason"]
@@ -103,6 +107,7 @@ class Clerk:
         self._failure: Exception | None = None
         self._closed = threading.Event()
         self._report = Every()  # one line for all threads
+        self._outage = Outage(terms.way.name)
         self._in_doubt = self._recall()
         self._threads = [
             threading.Thread(target=self._run, name=f"clerk-{number}", daemon=True)
@@ -270,9 +275,11 @@ class Clerk:
                     pause = max(pause or back_off(attempt), _DOUBT_SECONDS if error.is_doubtful else 0.0)
                 case Denied():
                     _retries.labels("denied").inc()
+            self._outage.failed(str(error))
             if self._report():
                 log.warning("%s: tried again in %.1f s: %s", self._terms.way.name, pause, error)
             self._closed.wait(pause)
+        self._outage.over()
 
     def _enter(self) -> bool:
         """Wait until a post may begin; False once closed."""
@@ -312,6 +319,7 @@ class Clerk:
         wall = self._end(notice, "told")
         kind = "digest" if notice.about is None else "alone"
         _sent.labels(kind).inc()
+        _last.set_to_current_time()
         _told.labels(kind).inc(len(notice.keys))
         _waiting.dec(len(entries))
         for entry in entries:

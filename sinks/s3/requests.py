@@ -11,6 +11,7 @@ from prometheus_client import Counter
 
 from ..background import Every, back_off
 from ..errors import Refused, SinkError
+from ..outage import Outage
 from .errors import Verdict, classify, code, describe
 from .upload import Answer, Begin, Complete, Hidden, Look, Put, Request, Send, Tidy, Upload
 
@@ -89,6 +90,7 @@ class Requests:
         self._client = connect()
         self._renewing = Lock()
         self._tidy = True
+        self._outage = Outage("S3")
         self._closed = Event()
 
     def close(self) -> None:
@@ -150,6 +152,13 @@ class Requests:
             )
 
     def _try(self, upload: Upload, asked: Call, attempts: int | None = None) -> Any:
+        """Make a call until it is answered; see ``_try_again``."""
+        try:
+            return self._try_again(upload, asked, attempts)
+        finally:
+            self._outage.over()
+
+    def _try_again(self, upload: Upload, asked: Call, attempts: int | None) -> Any:
         """Make a call until it is answered.
 
         Raises:
@@ -173,6 +182,7 @@ class Requests:
             if attempts is not None and attempt >= attempts:
                 raise Unanswered(f"S3 did not {asked.aim} in {attempt} attempts: {why}")
             _retries.inc()
+            self._outage.failed(why)
             if report():
                 log.warning("trying again to %s: %s", asked.aim, why)
             if self._closed.wait(self._rest(attempt)):

@@ -8,6 +8,9 @@ from ..background import Backlog
 from .requests import Gone, Requests
 from .upload import Complete, Request, Send, Tidy, Upload
 
+_last = Gauge(
+    "s3_last_object_timestamp_seconds", "Time at which an object was last completed, in epoch seconds; 0: not yet"
+)
 _objects = Counter("s3_objects", "Objects completed")
 _bytes = Counter("s3_bytes", "Bytes of completed objects")
 _rows = Counter("s3_rows", "Rows of completed objects")
@@ -71,5 +74,6 @@ class Uploads:
             _parts.inc()
         if visible:
             _objects.inc()
+            _last.set_to_current_time()
             _bytes.inc(upload.size)
             _rows.inc(upload.rows)

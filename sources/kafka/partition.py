@@ -29,6 +29,12 @@ _read = Counter(
     ["topic"],
 )
 _skipped = Counter("kafka_source_skipped", "Offsets removed from the topic before the job processed them", ["topic"])
+_last = Gauge(
+    "kafka_source_last_message_timestamp_seconds",
+    "Time at which messages were last read, in epoch seconds; 0: not yet",
+    ["topic"],
+)
+_next = Gauge("kafka_source_next_offset", "Offset of the next message to read", ["topic", "partition"])
 _parked = Gauge("kafka_source_aside", "Messages parked until they can be decoded", ["topic"])
 
 _RELEASE_SECONDS = 0.5
@@ -69,7 +75,8 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
         self._source, self._reader, self._epochs, self._partition = source, reader, epochs, partition
         self._watch = reader.watch
         self.name = f"{source.topic}-{partition}"
-        self._read = _read.labels(source.topic)
+        self._read, self._last = _read.labels(source.topic), _last.labels(source.topic)
+        self._next_shown, self._shown = _next.labels(source.topic, partition), -1
         self._parked = Parked(
             source.unready or (lambda _: ()), source.max_parked, source.max_parked_bytes, by_key=source.park_by_key
         )
@@ -163,6 +170,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
             self._lose(gone)
         self._next = max(self._next, self._inbox.position)
         self._read.inc(len(messages))
+        self._last.set_to_current_time()
         return self._parked.sift(messages)
 
     def _release(self) -> list[Message]:
@@ -186,7 +194,10 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
         return [Poll(self._source.topic, self._partition, messages, loaded_of, self._seen)]
 
     def _account(self) -> None:
-        """Update the metric and the log after the number of parked messages may have changed."""
+        """Update metrics and log after the next offset or the number of parked messages may have changed."""
+        if self._next != self._shown:
+            self._shown = self._next
+            self._next_shown.set(self._next)
         parked = len(self._parked)
         if parked == self._accounted:
             return

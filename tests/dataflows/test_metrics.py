@@ -10,7 +10,7 @@ from servers.process import ROOT
 from tests.test_rooms import FLOW
 
 METRICS = metrics()
-UNITS = {"Bytes": "bytes", "Age": "seconds", "Duration": "seconds"}
+UNITS = {"Bytes": "bytes", "Age": "seconds", "Duration": "seconds", "Time": "seconds"}
 """Of the first words of a meaning, those with a unit: the name has it."""
 
 each = pytest.mark.parametrize("metric", METRICS, ids=exposed)

@@ -1,0 +1,32 @@
+"""What a flow is made of, as metrics for those who look from outside: its name and group, its inputs, its branches."""
+
+from collections.abc import Mapping
+
+from prometheus_client import Gauge
+
+from dataflows import process
+
+_flow = Gauge(
+    "flow_info", "Always 1: a process of a flow, with its consumer group", ["flow", "group", "process", "processes"]
+)
+_input = Gauge(
+    "flow_input_info", "Always 1: a topic that the flow reads, with the step that decodes it", ["topic", "step"]
+)
+_branch = Gauge("flow_branch_on", "Branches of the flow: 1 is on, 0 is off", ["branch", "destination"])
+
+
+def tell(flow: str, group: str, inputs: Mapping[str, str], branches: Mapping[tuple[str, str], bool]) -> None:
+    """Tell once, before the flow runs.
+
+    Args:
+        flow: its name.
+        group: its consumer group.
+        inputs: the decoding step of each topic.
+        branches: whether each is on, by its name and its destination.
+    """
+    launch = process.launch()
+    _flow.labels(flow, group, str(launch.process), str(launch.processes)).set(1)
+    for topic, step in inputs.items():
+        _input.labels(topic, step).set(1)
+    for (branch, destination), is_on in branches.items():
+        _branch.labels(branch, destination).set(is_on)
