@@ -12,6 +12,7 @@ from settings.log import Log
 from settings.notify import Notify, Slack
 from settings.s3 import Archive
 from settings.settings import Settings
+from settings.status import Status
 
 __all__ = [
     "Alerts",
@@ -28,5 +29,6 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Slack",
+    "Status",
     "Topics",
 ]

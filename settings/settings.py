@@ -21,6 +21,7 @@ from settings.kafka import Kafka, Topics
 from settings.log import Log
 from settings.notify import Notify, Slack
 from settings.s3 import Archive
+from settings.status import Status
 
 _SECRET = re.compile(r"password|secret|token|webhook|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
 
@@ -41,6 +42,7 @@ class Settings:
     intake: Intake
     notify: Notify
     slack: Slack
+    status: Status
     log: Log
     properties: dict[str, str]
     """Of librdkafka: ``KAFKA_SECURITY_PROTOCOL=SSL`` is ``security.protocol``."""

@@ -68,6 +68,8 @@ DEFAULTS = {
     "NOTIFY_MAX_AGE_SECONDS": 3600,
     "NOTIFY_TOPICS": [],
     "NOTIFIED_TOPIC": "notified",
+    "STATUS_URLS": [],
+    "STATUS_STILL_SECONDS": 30,
     "LOG_LEVEL": "INFO",
 }
 
@@ -96,6 +98,8 @@ def test_defaults() -> None:
         ("NOTIFY_COOLDOWN_SECONDS", "0", 0),
         ("NOTIFY_PER_MINUTE", "", 10),
         ("NOTIFY_LINK", "https://a/{rating_id}", "https://a/{rating_id}"),
+        ("STATUS_URLS", "http://a:3030, https://b/m", ["http://a:3030", "https://b/m"]),
+        ("STATUS_STILL_SECONDS", "0.5", 0.5),
         ("ALERTS_TOPIC", "alerts", "alerts"),
         ("DEAD_LETTERS_TOPIC", "dead", "dead"),
         ("CUSTOMERS_TOPIC_UNCOMPACTED", "allow", "allow"),
@@ -173,6 +177,8 @@ NUMBER, WHOLE = "number", "integer"
         ("SLACK_API_URL", "slack.com", ["must be one address"]),
         ("SLACK_API_URL", "https://a, https://b", ["must be one address"]),
         ("NOTIFY_TOPICS", "a b", ["names of topics, separated by commas"]),
+        ("STATUS_URLS", "http://a:3030,b:3030", ["`http://host:3030`, several separated by commas"]),
+        ("STATUS_STILL_SECONDS", "0", ["greater than 0"]),
         ("NOTIFY_PER_MINUTE", "0", ["greater than or equal to 1"]),
         ("NOTIFY_COOLDOWN_SECONDS", "-1", ["greater than or equal to 0"]),
         ("NOTIFY_MAX_AGE_SECONDS", "0", ["greater than 0"]),
