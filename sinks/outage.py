@@ -30,13 +30,13 @@ class Outage:
         self._lock = Lock()
         self._since: dict[int, float] = {}  # by thread
         self._cause: str | None = None
-        self._renew = Every()
+        self._renew = Every(clock=clock)
 
     def failed(self, cause: str) -> None:
         """The destination has taken nothing of what this thread sent. The cause that is shown changes each 10 s."""
         with self._lock:
             self._since.setdefault(get_ident(), self._clock())
-            if self._cause is None or self._renew():
+            if self._renew() or self._cause is None:
                 self._show(" ".join(cause.split())[:_LONGEST_CAUSE])
 
     def over(self) -> None:

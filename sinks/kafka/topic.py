@@ -44,7 +44,7 @@ class Topic:
             if topic.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return ()
             raise KafkaException(topic.error)
-        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        latest: OffsetSpec = OffsetSpec.latest()
         asked = self._client().list_offsets(
             {Place(self.name, partition): latest for partition in topic.partitions},
             # Messages of transactions count, too.
