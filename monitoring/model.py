@@ -17,11 +17,8 @@ class PartitionLag:
     """The offset of the next message to be written."""
     committed: int | None
     """None: the group has committed none."""
-
-    @property
-    def lag(self) -> int:
-        """Offsets from the committed one to the end, or from the earliest if none is committed."""
-        return max(0, self.end - max(self.begin, self.committed or 0))
+    lag: int
+    """Offsets from the committed one to the end, or from the earliest if none is committed."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +27,10 @@ class TopicLag:
 
     topic: str
     partitions: tuple[PartitionLag, ...]
+    lag: int
+    """Of all partitions together."""
     last: float | None
     """Timestamp of the newest message. None: there is no message, or the brokers cannot tell (before Kafka 3.0)."""
-
-    @property
-    def lag(self) -> int:
-        """Of all partitions together."""
-        return sum(one.lag for one in self.partitions)
-
-    @property
-    def messages(self) -> int:
-        """Offsets between the earliest and the end; a compacted topic has fewer messages."""
-        return sum(one.end - one.begin for one in self.partitions)
 
 
 @dataclass(frozen=True)
@@ -159,3 +148,23 @@ class Flow:
     branches: tuple[Branch, ...]
     troubles: tuple[str, ...]
     """What stands still, a sentence each. Empty: all moves, or is idle with nothing to do."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A consumer group whose flow was not found."""
+
+    name: str
+    topics: tuple[TopicLag, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All that was found."""
+
+    at: float
+    flows: tuple[Flow, ...]
+    groups: tuple[Group, ...]
+    """The groups of the settings whose flows were not found."""
+    troubles: tuple[str, ...]
+    """What stands still or is missing, a sentence each, with those of the flows. Empty: all is well."""
