@@ -1,0 +1,1 @@
+"""Kibana's dashboard of ratings and alerts, as saved objects to import."""
