@@ -41,7 +41,8 @@ def _lines(overview: Overview) -> Iterator[str]:
 def _flow(flow: Flow) -> Iterator[str]:
     up = "" if flow.started is None else f", up {duration(flow.at - flow.started)}"
     snapshot = "no snapshot yet" if flow.snapshot is None else f"last snapshot {_ago(flow.snapshot, flow.at)}"
-    processes = f"{len(flow.found)} of {flow.processes} processes"
+    of = "" if len(flow.found) == flow.processes else f" of {flow.processes}"
+    processes = f"{len(flow.found)}{of} {'process' if flow.processes == 1 else 'processes'}"
     yield f"{flow.name}: consumer group {flow.group}, {processes}{up}, {snapshot}"
     rows: list[Row] = [_HEAD]
     for source in flow.inputs:

@@ -1,5 +1,7 @@
 """An overview as a person reads it."""
 
+from dataclasses import replace
+
 import pytest
 
 from monitoring.model import Branch, Flow, Group, Input, Join, Output, Overview
@@ -31,7 +33,7 @@ FLOW = Flow(
 def test_a_flow() -> None:
     found = lines(Overview(NOON, (FLOW,), (), ("ratings: something",)))
     assert found == [
-        "ratings: consumer group g, 1 of 1 processes, up 3 min, last snapshot 0.4 s ago",
+        "ratings: consumer group g, 1 process, up 3 min, last snapshot 0.4 s ago",
         "                                 a second  total       last  failed  lag  unread",
         "  in  in                            199.1  1,196  0.2 s ago       3   12       0",
         "  in  other                             ?      0          -       0    ?       ?",
@@ -43,6 +45,14 @@ def test_a_flow() -> None:
         "  archive: off",
         "trouble: ratings: something",
     ]
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "text"), [((0,), 1, "1 process"), ((0, 1), 2, "2 processes"), ((1,), 2, "1 of 2 processes")]
+)
+def test_processes(found: tuple[int, ...], of: int, text: str) -> None:
+    flow = replace(FLOW, found=found, processes=of, started=None, snapshot=None)
+    assert lines(Overview(NOON, (flow,), (), ()))[0] == f"ratings: consumer group g, {text}, no snapshot yet"
 
 
 def test_all_is_well() -> None:
