@@ -58,6 +58,8 @@ _BRANCHES = {
         failed=("notices_refused_total", {}),
     ),
 }
+_UNKNOWN = _Measures("records", (), "", "", "records", "", ("", {}))
+"""Of a branch that a newer flow may have: only its state is known."""
 
 
 def overview(before: Observation | None, now: Observation, still: float = STILL_SECONDS) -> Overview:
@@ -253,7 +255,7 @@ def _join(together: _Together) -> Join | None:
 
 def _branch(labels: Mapping[str, str], at: float, together: _Together) -> Branch:
     name, destination = labels["branch"], labels["destination"]
-    measures = _BRANCHES[name]
+    measures = _BRANCHES.get(name, _UNKNOWN)
     if not together.total("flow_branch_on", **labels):
         return Branch(name, destination, measures.unit, "off")
     outages = [

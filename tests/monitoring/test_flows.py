@@ -140,6 +140,15 @@ def test_a_branch_is_held_back_once_its_destination_has_refused_for_some_time(
     assert flow.troubles == troubles
 
 
+def test_of_an_unknown_branch_the_state_is_known() -> None:
+    metrics = {
+        "flow_branch_on": [series(1, branch="new", destination="there")],
+        HELD_BACK: [series(NOON - 9, destination="there", cause="why")],
+    }
+    (branch,) = the_flow(None, observation(process(metrics))).branches
+    assert branch.sentence(NOON) == "new: held back for 9 s: why, 0 records wait"
+
+
 def test_missing_processes_are_told() -> None:
     found = overview(None, observation(process(number=1, of=3)))
     assert found.troubles == ("ratings: process 0 of 3 was not found", "ratings: process 2 of 3 was not found")
