@@ -11,7 +11,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from dataflows import decoders, letters, search
-from dataflows.alerts import by_topic, step_id
+from dataflows.alerts import by_topic, selected, step_id
 from dataflows.ports import Ports
 from dataflows.rules import load
 from dataflows.start import start
@@ -46,7 +46,8 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     changes = op.input("customers", flow, ports.customers)
     customers = decode("decode_customers", changes, of_customers, customer_id, limit())
     join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings), limit)
-    alerts = by_topic(load(settings.alerts.rules, settings.topics.alerts), join.joined, oks)
+    alerted = selected(load(settings.alerts.rules, settings.topics.alerts), join.joined, oks)
+    alerts = by_topic(alerted, oks)
 
     if avro := ports.enriched_avro:
         enriched_out = oks(together("enriched_avro", join.joined, avro.encode, limit()))
