@@ -183,7 +183,7 @@ class TableJoin(StatefulBatchLogic[Any, _Out, bytes], Generic[L, C, R, V, O]):
         self._to_load: set[int] | None = None
         self._loaded = False
         # Records that came before the table was complete, those of the last run first.
-        self._early: list[L] = [] if state is None else unpack(state, join.record_type, step).records
+        self._early: list[L] = [] if state is None else unpack(state, JoinState[join.record_type], step).records  # type: ignore[name-defined]
         # What waits, oldest first, and the tickets of each key in the same order.
         self._held: OrderedDict[int, tuple[datetime, L]] = OrderedDict()
         self._tickets: dict[int, list[int]] = {}

@@ -1,15 +1,19 @@
-"""The join's state in the recovery store: MessagePack with a name and a version.
+"""States of steps in the recovery store: MessagePack with a name and a version.
 
 No class is pickled, so a module can move. A change of the state, or of the records in it, needs a new version;
 `tests/states/` has a file for each.
 """
 
 import logging
-from typing import Any, Generic, TypeVar
+from collections import Counter
+from typing import Generic, TypeVar, get_origin
 
 import msgspec
 
+from operators.window_counts import Key, Tally
+
 L = TypeVar("L")
+S = TypeVar("S", bound=msgspec.Struct)
 
 log = logging.getLogger(__name__)
 
@@ -26,24 +30,54 @@ class JoinState(
     records: list[L]
 
 
-def pack(state: JoinState[Any]) -> bytes:
+class TallyState(msgspec.Struct, frozen=True, tag_field="state", tag="operators.tally.v1", forbid_unknown_fields=True):
+    """What a worker has counted and not handed on."""
+
+    records: list[tuple[Key, int]]
+    marks: list[tuple[Key, int]]
+    progress: dict[int, int]
+
+    @classmethod
+    def of(cls, tally: Tally) -> "TallyState":
+        """The state of a tally."""
+        return cls([*tally.records.items()], [*tally.marks.items()], tally.progress)
+
+    def tally(self) -> Tally:
+        """The tally of a state."""
+        return Tally(Counter(dict(self.records)), Counter(dict(self.marks)), dict(self.progress))
+
+
+class WindowsState(
+    msgspec.Struct, frozen=True, tag_field="state", tag="operators.windows.v1", forbid_unknown_fields=True
+):
+    """The open windows, and which are closed."""
+
+    counts: list[tuple[Key, int, int]] = []
+    """Each key with the numbers of its records and marks."""
+    progress: dict[int, int] = {}
+    closed: int = 0
+    closing: int = 0
+
+
+def pack(state: msgspec.Struct) -> bytes:
     """The state as bytes for the recovery store."""
     return msgspec.msgpack.encode(state)
 
 
-def unpack(stored: bytes, record_type: type[L], step: str) -> JoinState[L]:
-    """The state of records of ``record_type`` that ``pack`` encoded.
+def unpack(stored: bytes, state_type: type[S], step: str) -> S:
+    """The state that ``pack`` encoded.
 
     Raises:
         StateError: another version, form or record type. The line is also logged, because Bytewax loses the text of an
             exception in a cluster.
     """
     try:
-        return msgspec.msgpack.decode(stored, type=JoinState[record_type])  # type: ignore[valid-type]
+        return msgspec.msgpack.decode(stored, type=state_type)
     except (msgspec.MsgspecError, TypeError) as error:
+        tag = (get_origin(state_type) or state_type).__struct_config__.tag
         line = (
-            f"the state of {step} in the recovery store is not {JoinState.__struct_config__.tag} ({error}): start the "
-            "version of the job that wrote it, or start with an empty store, without the records that waited"
+            f"the state of {step} in the recovery store is not {tag} ({error}): start the version of the job that "
+            "wrote it, or start with an empty store, without what this one holds"
         )
         log.error(line)
         raise StateError(line) from None

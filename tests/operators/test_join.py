@@ -21,7 +21,7 @@ from operators.decode import Loaded
 from operators.failure import Failing
 from operators.join import Changes, Join, TableJoin, Unmatched, join_table
 from operators.limit import FailureLimit, TooManyFailures
-from operators.state import StateError, unpack
+from operators.state import JoinState, StateError, unpack
 from records import customer
 from records.customer import Customer, CustomerChange
 from servers.embedded.debezium import SENT
@@ -120,7 +120,7 @@ class Bench:
 
     def waiting(self) -> list[int]:
         """The orders that a new TableJoin would begin with."""
-        return [order.number for order in unpack(self.join.snapshot(), Order, self.step).records]
+        return [order.number for order in unpack(self.join.snapshot(), JoinState[Order], self.step).records]
 
     def counted(self) -> dict[str, float]:
         """What the metrics say of this step; outcomes that were not counted are left out."""
@@ -695,7 +695,7 @@ def test_a_snapshot_is_not_changed_by_what_follows() -> None:
     bench = Bench(loaded(), orders((10, 1)))
     before = bench.join.snapshot()
     bench.give(changes((1, "a")), orders((11, 2)))
-    assert [order.number for order in unpack(before, Order, "join").records] == [10]
+    assert [order.number for order in unpack(before, JoinState[Order], "join").records] == [10]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from operators import state as operators
-from operators.state import JoinState
+from operators.state import JoinState, TallyState, WindowsState
 from records.rating import SourcedRating
 from sources.kafka import state as sources
 from sources.kafka.position import Position
@@ -59,7 +59,28 @@ FORMS = [
             ]
         ),
         operators.pack,
-        lambda stored: operators.unpack(stored, SourcedRating, "join"),
+        lambda stored: operators.unpack(stored, JoinState[SourcedRating], "join"),
+        msgspec.msgpack.decode,
+    ),
+    Form(
+        TallyState(
+            [((29_583_645, "web", "gold", None, 4, False), 17)],
+            [((29_583_645, "web", "gold", None, 1, False), 2)],
+            {0: 1_775_018_700_000, 3: 1_775_018_701_250},
+        ),
+        operators.pack,
+        lambda stored: operators.unpack(stored, TallyState, "tally"),
+        msgspec.msgpack.decode,
+    ),
+    Form(
+        WindowsState(
+            [((29_583_645, "web", "gold", None, 4, False), 17, 0), ((29_583_646, None, None, None, None, True), 1, 2)],
+            {0: 1_775_018_700_000, 3: 1_775_018_701_250},
+            29_583_640,
+            29_583_641,
+        ),
+        operators.pack,
+        lambda stored: operators.unpack(stored, WindowsState, "windows"),
         msgspec.msgpack.decode,
     ),
 ]
