@@ -118,5 +118,6 @@ _TYPES: dict[str, tuple[Callable[..., Check], tuple[str, ...]]] = {
     "short": (_integer("short", 16), ()),
     "integer": (_integer("integer", 32), ()),
     "long": (_integer("long", 64), ()),
+    "double": (lambda: _number, ()),
     "date": (_date, ("format", "ignore_malformed")),
 }
