@@ -35,6 +35,7 @@ class Ports:
     """Makes dead letters of what was refused after decoding."""
     search: Sink[tuple[str, Iterable[Document]]] | None = None
     archive: Sink[Any] | None = None  # batches of enriched ratings
+    statistics: Sink[Messages] | None = None
     """The branches that are None are off."""
     schemas: Schemas | None = None
     """Of Avro; None where all is JSON."""

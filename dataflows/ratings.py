@@ -10,7 +10,7 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import decoders, letters, search
+from dataflows import decoders, letters, search, statistics
 from dataflows.alerts import by_topic, selected, step_id
 from dataflows.ports import Ports
 from dataflows.rules import load
@@ -48,6 +48,7 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     join = join_table("join", ratings.oks, customers.oks, with_customer(ports, settings), limit)
     alerted = selected(load(settings.alerts.rules, settings.topics.alerts), join.joined, oks)
     alerts = by_topic(alerted, oks)
+    counted = statistics.counted(settings.statistics, join.joined, alerted.values()) if ports.statistics else None
 
     if avro := ports.enriched_avro:
         enriched_out = oks(together("enriched_avro", join.joined, avro.encode, limit()))
@@ -58,12 +59,14 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
     output_with_ticks("enriched", enriched_out, ticks, ports.enriched)
     for topic, of_topic in alerts.items():
         output_with_ticks(step_id(topic, settings.topics.alerts), of_topic, ticks, ports.alerts[topic])
+    if ports.statistics and counted is not None:
+        op.output("statistics", counted, ports.statistics)
     if ports.search:
         enriched_json = (
             oks(together("search_json", join.joined, enriched.encode_matches, limit())) if avro else enriched_out
         )
         every_alert = op.merge("search_alerts", *alerts.values())
-        documents = search.documents(settings.search, ratings.oks, enriched_json, every_alert, oks, limit)
+        documents = search.documents(settings.search, ratings.oks, enriched_json, every_alert, oks, limit, counted)
         output_with_ticks("search", documents, ticks, ports.search)
     if ports.archive:
         rows = oks(each("archive_rows", join.joined, enriched.enrich, limit()))

@@ -109,6 +109,7 @@ def check_topics(rules: Iterable[Rule], topics: Topics) -> None:
         topics.customers: "CUSTOMERS_TOPIC",
         topics.enriched: "ENRICHED_TOPIC",
         topics.dead_letters: "DEAD_LETTERS_TOPIC",
+        topics.statistics: "STATISTICS_TOPIC",
     }
     for rule in rules:
         if variable := taken.get(rule.topic):

@@ -15,7 +15,8 @@ from operators.limit import FailureLimit
 from records.alert import EncodedAlert
 from records.enriched import Encoded
 from records.index_names import END_OF_TIME, PRIORITIES, IndexNames
-from records.search import encode_rating, template, with_timestamp
+from records.search import STATISTIC_PROPERTIES, encode_rating, of_statistic, template, with_timestamp
+from records.statistic import EncodedStatistic
 from settings import Search
 from sinks.elasticsearch import Document, Template
 
@@ -33,11 +34,14 @@ def documents(
     alerts: Batches[EncodedAlert],
     oks: Oks,
     limit: Callable[[], FailureLimit],
+    statistics: Batches[EncodedStatistic] | None = None,
 ) -> Stream[tuple[str, Batch[Document]]]:
     """What goes to the search indices.
 
     A document's id is its rating's, and an alert's is its rule's, too: one that comes again replaces itself. The sink
     sends the documents of different lanes at the same time, so they are spread over the worker's lanes again.
+
+    Statistics stay in one lane, which keeps their order: the last of an id replaces the others. No data stream has any.
     """
     enriched, alerts = spread("ratings_by_lane", enriched, user), spread("alerts_by_lane", alerts, user)
     streams = [
@@ -47,6 +51,8 @@ def documents(
     if settings.ratings_index:
         raw = oks(each("raw_rating_json", ratings, encode_rating, limit()))
         streams.append(oks(each("raw_rating_document", raw, to_document(settings, settings.ratings_index), limit())))
+    if statistics is not None and settings.updates:
+        streams.append(oks(each("statistic_document", statistics, statistic_to_document(settings), limit())))
     return op.merge("documents", *streams)
 
 
@@ -80,10 +86,20 @@ def to_document(settings: Search, index: str, id_of: Callable[[Any], str] = rati
     return document
 
 
-def templates(settings: Search) -> tuple[Template, ...]:
-    """The index templates of the branch."""
-    data_stream = settings.target == "data-stream"
-    return tuple(
-        Template(names.template, template(names, data_stream=data_stream, lifecycle=settings.lifecycle), PRIORITIES)
+def statistic_to_document(settings: Search) -> Callable[[EncodedStatistic], Document]:
+    """A function from an encoded statistic to its document."""
+    index_of = IndexNames(settings.statistics_index).of
+    return lambda statistic: Document(index_of(statistic.window_start), statistic.key, of_statistic(statistic))
+
+
+def templates(settings: Search, *, statistics: bool = False) -> tuple[Template, ...]:
+    """The index templates of the branch; ``statistics``: whether there are any."""
+    data_stream, lifecycle = not settings.updates, settings.lifecycle
+    bodies = {
+        names: template(names, data_stream=data_stream, lifecycle=lifecycle)
         for names in map(IndexNames, settings.indices.values())
-    )
+    }
+    if statistics and settings.updates:
+        names = IndexNames(settings.statistics_index)
+        bodies[names] = template(names, STATISTIC_PROPERTIES, lifecycle=lifecycle)
+    return tuple(Template(names.template, body, PRIORITIES) for names, body in bodies.items())

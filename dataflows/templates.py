@@ -17,7 +17,7 @@ def main() -> None:
         settings = Settings.load()
     except SettingsError as error:
         raise SystemExit(f"templates: {error}") from None
-    for template in templates(settings.search):
+    for template in templates(settings.search, statistics=settings.topics.statistics is not None):
         print(template, end="\n\n")
 
 

@@ -1,4 +1,4 @@
-"""Ratings and alerts as documents of a search index, and the index's template."""
+"""Ratings, alerts and statistics as documents of a search index, and the index's template."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from records.columns import COLUMNS
 from records.enriched import Encoded, encode
 from records.index_names import IndexNames
 from records.rating import Rating, without_source
+from records.statistic import HISTOGRAM, EncodedStatistic
 
 TEMPLATE_VERSION = 3
 """Rises with every change of the template."""
@@ -24,10 +25,30 @@ _PROPERTIES = {
     **{column.name: _TYPES.get(column.search, {"type": column.search}) for column in COLUMNS},
     "rule": _KEYWORD,  # of an alert
 }
+STATISTIC_PROPERTIES: dict[str, Any] = {
+    name: _KEYWORD if kind == "keyword" else {"type": kind}
+    for kind, names in {
+        "date": ("@timestamp", "window_start", "window_end"),
+        "keyword": ("dimension", "value"),
+        "long": ("count", "poor", "alerts", "unknown_customers", *HISTOGRAM),
+        "double": ("mean", "median", "poor_share"),
+    }.items()
+    for name in names
+}
+"""The fields of a statistic."""
 
 
-def template(names: IndexNames, *, data_stream: bool = False, lifecycle: str | None = None) -> dict[str, Any]:
-    """The composable index template of the indices of ``names``; other fields are kept, but not indexed."""
+def template(
+    names: IndexNames,
+    properties: dict[str, Any] = _PROPERTIES,
+    *,
+    data_stream: bool = False,
+    lifecycle: str | None = None,
+) -> dict[str, Any]:
+    """The composable index template of the indices of ``names``, by default of ratings and alerts.
+
+    Other fields than those of ``properties`` are kept, but not indexed.
+    """
     settings = {"index.lifecycle.name": lifecycle} if lifecycle else {}
     if lifecycle and not data_stream and "%" not in names.pattern:
         settings["index.lifecycle.rollover_alias"] = names.pattern
@@ -38,7 +59,7 @@ def template(names: IndexNames, *, data_stream: bool = False, lifecycle: str | N
         # No null in it: Elasticsearch then fails to make data streams, with a null_pointer_exception.
         "_meta": {"managed_by": "ratings-enrichment", "data_stream": data_stream, "lifecycle": lifecycle or "none"},
         **({"data_stream": {}} if data_stream else {}),
-        "template": {"settings": settings, "mappings": {"dynamic": False, "properties": _PROPERTIES}},
+        "template": {"settings": settings, "mappings": {"dynamic": False, "properties": properties}},
     }
 
 
@@ -51,3 +72,8 @@ def with_timestamp(encoded: Encoded) -> bytes:
 def encode_rating(rating: Rating) -> Encoded:
     """Encode a rating as it was read, without its customer."""
     return encode(without_source(rating))
+
+
+def of_statistic(statistic: EncodedStatistic) -> bytes:
+    """The JSON of a statistic with the start of its window as ``@timestamp`` before its other fields."""
+    return b'{"@timestamp":%d,%s' % (statistic.window_start, statistic.value[1:])

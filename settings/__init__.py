@@ -12,6 +12,7 @@ from settings.log import Log
 from settings.notify import Notify, Slack
 from settings.s3 import Archive
 from settings.settings import Settings
+from settings.statistics import Statistics
 from settings.status import Status
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Slack",
+    "Statistics",
     "Status",
     "Topics",
 ]

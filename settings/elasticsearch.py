@@ -58,6 +58,12 @@ class Search(Component):
         description="index of ratings without their customer; `%Y`, `%m`, `%d` and `%H` stand for the UTC date of "
         "the rating. Unset: they are not indexed",
     )
+    statistics_index: IndexName = Field(
+        "ratings-statistics",
+        alias="ELASTICSEARCH_STATISTICS_INDEX",
+        description="index of statistics, if `STATISTICS_TOPIC` is set; `%Y`, `%m`, `%d` and `%H` stand for the UTC "
+        "date of the window. With `ELASTICSEARCH_TARGET=data-stream` they are not indexed",
+    )
     target: Literal["index", "data-stream"] = Field(
         "index",
         alias="ELASTICSEARCH_TARGET",
@@ -107,13 +113,19 @@ class Search(Component):
 
     @property
     def indices(self) -> dict[str, str]:
-        """The names of the indices that are written, by their variables."""
+        """The names of the indices of ratings and alerts, by their variables."""
         fields = ("index", "alerts_index", "ratings_index")
         return {str(type(self).model_fields[field].alias): name for field in fields if (name := getattr(self, field))}
 
+    @property
+    def updates(self) -> bool:
+        """Whether a document can be written again: a data stream only appends."""
+        return self.target == "index"
+
     @model_validator(mode="after")
     def _are_different(self) -> "Search":
-        variables, names = list(self.indices), list(self.indices.values())
+        indices = {**self.indices, "ELASTICSEARCH_STATISTICS_INDEX": self.statistics_index}
+        variables, names = list(indices), list(indices.values())
         found = rivals([IndexNames(name) for name in names], data_stream=self.target == "data-stream")
         if found:
             (one, name), (other, other_name) = sorted((variables[at], names[at]) for at in found)

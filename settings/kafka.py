@@ -98,6 +98,11 @@ class Topics(Component):
     dead_letters: Topic = Field(
         "ratings-dead-letters", alias="DEAD_LETTERS_TOPIC", description="output topic of dead letters"
     )
+    statistics: Topic | None = Field(
+        None,
+        alias="STATISTICS_TOPIC",
+        description="output topic of statistics, created as a compacted one. Unset: the statistics branch is off",
+    )
     customers_uncompacted: Literal["refuse", "allow"] = Field(
         "refuse",
         alias="CUSTOMERS_TOPIC_UNCOMPACTED",
@@ -107,7 +112,7 @@ class Topics(Component):
 
     @model_validator(mode="after")
     def _are_different(self) -> "Topics":
-        names = ("ratings", "customers", "enriched", "alerts", "dead_letters")
+        names = ("ratings", "customers", "enriched", "alerts", "dead_letters", "statistics")
         check_different(self, names, "the job would read what it writes")
         return self
 

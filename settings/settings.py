@@ -21,6 +21,7 @@ from settings.kafka import Kafka, Topics
 from settings.log import Log
 from settings.notify import Notify, Slack
 from settings.s3 import Archive
+from settings.statistics import Statistics
 from settings.status import Status
 
 _SECRET = re.compile(r"password|secret|token|webhook|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
@@ -37,6 +38,7 @@ class Settings:
     join: Join
     dead_letters: DeadLetters
     alerts: Alerts
+    statistics: Statistics
     search: Search
     archive: Archive
     intake: Intake

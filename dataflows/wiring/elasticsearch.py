@@ -26,9 +26,15 @@ START_SECONDS = 5.0
 
 
 def connect(
-    settings: Search, write: Callable[[list[Refused]], None], limit: Limit = no_limit
+    settings: Search, write: Callable[[list[Refused]], None], limit: Limit = no_limit, *, statistics: bool = False
 ) -> ElasticsearchSink | None:
-    """The branch's sink; None if the branch is off. ``write`` writes dead letters, and returns when they are safe.
+    """The branch's sink; None if the branch is off.
+
+    Args:
+        settings: The branch's.
+        write: Writes dead letters, and returns when they are safe.
+        limit: Stops the flow at too many of them.
+        statistics: Whether there are statistics to be indexed.
 
     Raises:
         StartupError: there is no Elasticsearch, or it refuses us. One that does not answer is waited for while the flow
@@ -39,7 +45,7 @@ def connect(
         return None
     cluster = _cluster(settings)
     hosts = re.sub("//[^/@,]*@", "//", ",".join(settings.hosts))
-    needed = templates(settings)
+    needed = templates(settings, statistics=statistics)
     try:
         prepare(cluster.connect().options(request_timeout=START_SECONDS), needed)
         needed = ()

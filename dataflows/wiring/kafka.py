@@ -38,6 +38,8 @@ def prepare(settings: Settings, config: dict[str, Any], alerts: Sequence[str]) -
             "or set CUSTOMERS_TOPIC_UNCOMPACTED=allow"
         )
     topics.create_missing([names.enriched, *alerts, names.dead_letters], like=names.ratings)
+    if names.statistics is not None:
+        topics.create([names.statistics], partitions=1, config={"cleanup.policy": "compact"})
 
 
 def source(

@@ -84,6 +84,12 @@ def connect(settings: Settings) -> Ports:
         identity=identities and identities.enriched,
         limit=limit(),
     )
+    statistics = None
+    if names.statistics is None:
+        log.info("STATISTICS_TOPIC is not set: no statistics are written")
+    else:
+        # A value that is written again replaces itself: nothing needs to be recognised.
+        statistics = sink(names.statistics)
     alerts = {
         topic: sink(
             topic,
@@ -121,7 +127,8 @@ def connect(settings: Settings) -> Ports:
         alerts=alerts,
         dead_letters=dead_letters,
         letters=letters,
-        search=elasticsearch.connect(settings.search, bury, limit()),
+        search=elasticsearch.connect(settings.search, bury, limit(), statistics=statistics is not None),
+        statistics=statistics,
         archive=s3.connect(settings.archive, bury, limit()),
         schemas=known,
         enriched_avro=avro,

@@ -112,9 +112,11 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         assert str(caught.value) == f"ALERT_RULES is {str(path)!r}, but it cannot be read: {why}"
 
 
-@pytest.mark.parametrize("variable", ["RATINGS_TOPIC", "CUSTOMERS_TOPIC", "ENRICHED_TOPIC", "DEAD_LETTERS_TOPIC"])
+@pytest.mark.parametrize(
+    "variable", ["RATINGS_TOPIC", "CUSTOMERS_TOPIC", "ENRICHED_TOPIC", "DEAD_LETTERS_TOPIC", "STATISTICS_TOPIC"]
+)
 def test_no_rule_writes_to_a_topic_that_is_for_something_else(variable: str) -> None:
-    topics = Topics()
+    topics = Topics(statistics="statistics")
     check_topics([Rule("a", "true", "mine"), Rule("b", "true", topics.alerts)], topics)
     (taken,) = (getattr(topics, name) for name, field in Topics.model_fields.items() if field.alias == variable)
     with pytest.raises(StartupError, match=rf"^rule 'a': its topic '{taken}' is {variable}, which is not for alerts$"):

@@ -27,6 +27,9 @@ STEP_IDS = [
     "ratings.join.join",
     "ratings.ratings",
     "ratings.search",
+    "ratings.statistics",
+    "ratings.statistics_windows.tally",
+    "ratings.statistics_windows.windows",
     "ratings.ticks",
 ]
 
@@ -48,6 +51,7 @@ def ports(*further: str, avro: EnrichedAvro | None = None) -> Ports:
         dead_letters=TestingSink([]),
         search=TestingSink([]),
         archive=TestingSink([]),
+        statistics=TestingSink([]),
         enriched_avro=avro,
     )
 
