@@ -47,6 +47,8 @@ class World:
     broken: dict[tuple[str, int, int], tuple[bytes | None, bytes | None]] = field(default_factory=dict)
     next_rating: int = 1
     too_many_stars: float = 0.0
+    time: Callable[[], int] = lambda: 0
+    """The Kafka timestamp of the next message, epoch milliseconds; 0: now."""
     bulk: int = 0
     """So many bytes of noise are in each message."""
 
@@ -311,7 +313,9 @@ class World:
     ) -> None:
         while True:
             try:
-                self.producer.produce(self.topics[topic], value, key, on_delivery=remember or _delivered)
+                self.producer.produce(
+                    self.topics[topic], value, key, on_delivery=remember or _delivered, timestamp=self.time()
+                )
                 return
             except BufferError:
                 self.producer.poll(0.1)
