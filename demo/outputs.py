@@ -1,4 +1,4 @@
-"""What the job and the notifier write to Kafka, read back: enriched ratings, alerts, dead letters and the journal.
+"""What the job and the notifier write to Kafka, read back.
 
 The types hold the fields that are looked at here and require them: they are the contract, not the job's own code.
 """
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from demo.topics import ALERTS, DEAD_LETTERS, ENRICHED, NOTIFIED, RATINGS
+from demo.topics import ALERTS, DEAD_LETTERS, ENRICHED, NOTIFIED, RATINGS, STATISTICS
 from servers.topics import Reader
 
 
@@ -59,13 +59,22 @@ class Taken(NamedTuple):
     """An alert that the notifier will tell: nothing is asked of it here."""
 
 
+class Statistic(msgspec.Struct, gc=False):
+    """How many ratings of a window have a value in a dimension; a later one of the same replaces it."""
+
+    window_start: int
+    dimension: str
+    count: int
+    alerts: int
+
+
 class Unreadable(NamedTuple):
     """A record that breaks the contract."""
 
     why: str
 
 
-Output = Enriched | Alert | DeadLetter | Intent | Ended | Taken | Unreadable
+Output = Enriched | Alert | DeadLetter | Intent | Ended | Taken | Statistic | Unreadable
 
 
 class _Letter(msgspec.Struct, gc=False):
@@ -118,6 +127,7 @@ _DECODERS: dict[str, Callable[[bytes], Output]] = {
     ALERTS: msgspec.json.Decoder(Alert).decode,
     DEAD_LETTERS: _dead_letter,
     NOTIFIED: _notified,
+    STATISTICS: msgspec.json.Decoder(Statistic).decode,
 }
 
 

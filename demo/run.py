@@ -10,13 +10,14 @@ from typing import NamedTuple
 from confluent_kafka import KafkaException
 
 from demo.branches import Branches
+from demo.counting import Counting
 from demo.feed import Feed, Pace
 from demo.generate import CustomerChanges, Ratings
 from demo.job import NOTIFY, Job
 from demo.ledger import Ledger
-from demo.outputs import Alert, DeadLetter, Ended, Enriched, Intent, Outputs, Taken, Unreadable
+from demo.outputs import Alert, DeadLetter, Ended, Enriched, Intent, Outputs, Statistic, Taken, Unreadable
 from demo.telling import Slack, Telling
-from demo.topics import CUSTOMERS, RATINGS
+from demo.topics import CUSTOMERS, RATINGS, STATISTICS
 from demo.view import View
 from servers.job import JobError
 
@@ -68,7 +69,7 @@ def run(
         seconds: Of ratings; None for no end.
         stop: Asked many times a second.
     """
-    ledger, telling, problems, held = Ledger(), Telling(), list[str](), 0
+    ledger, telling, counting, problems, held = Ledger(), Telling(), Counting(), list[str](), 0
     (folder / "notifier").mkdir()
     totals = branches.totals()
     try:
@@ -79,10 +80,10 @@ def run(
             feed.flush()
             view.status("starting the job")
             with (
-                Job(bootstrap, folder, branches.environment) as job,
+                Job(bootstrap, folder, branches.environment | {"STATISTICS_TOPIC": STATISTICS}) as job,
                 Job(bootstrap, folder / "notifier", slack.environment, NOTIFY) as notifier,
             ):
-                work = _Work(feed, outputs, branches, slack, (job, notifier), ledger, telling, view)
+                work = _Work(feed, outputs, branches, slack, (job, notifier), ledger, telling, counting, view)
                 view.status("running: Ctrl-C ends" if seconds is None else f"running for {seconds:g} s")
                 work.produce(changes, rate, math.inf if seconds is None else seconds, stop)
                 view.status("ending: waiting for what is still under way")
@@ -95,7 +96,7 @@ def run(
                 notifier.end()
                 work.take_late()
                 totals = branches.totals()
-                view.show(ledger.totals() | totals | telling.totals(), held)
+                view.show(ledger.totals() | totals | counting.totals() | telling.totals(), held)
                 view.status("ended")
     except (JobError, KafkaException) as error:
         problems.append(str(error))
@@ -103,7 +104,8 @@ def run(
         if totals[name] != ledger.enriched_ratings:
             problems.append(f"{ledger.enriched_ratings} enriched ratings came out, but {totals[name]} {name} in {what}")
     problems += ledger.disagreements(held) + telling.disagreements(slack.count)
-    return Outcome(ledger.summary(held) | totals | telling.totals(), problems)
+    problems += counting.disagreements(ledger.enriched_ratings, ledger.alerts)
+    return Outcome(ledger.summary(held) | totals | counting.totals() | telling.totals(), problems)
 
 
 class _Work:
@@ -116,6 +118,7 @@ class _Work:
         jobs: tuple[Job, Job],
         ledger: Ledger,
         telling: Telling,
+        counting: Counting,
         view: View,
     ) -> None:
         self._feed = feed
@@ -125,6 +128,7 @@ class _Work:
         self._job, self._notifier = jobs
         self._ledger = ledger
         self._telling = telling
+        self._counting = counting
         self._view = view
 
     def produce(self, changes: CustomerChanges, rate: float, seconds: float, stop: Callable[[], bool]) -> None:
@@ -165,8 +169,8 @@ class _Work:
         self._job.check()
         self._notifier.check()
         if self._view.due():
-            totals = self._ledger.totals() | self._branches.totals() | self._telling.totals()
-            self._view.show(totals, self._held_now())
+            totals = self._ledger.totals() | self._branches.totals() | self._counting.totals()
+            self._view.show(totals | self._telling.totals(), self._held_now())
 
     def _take(self) -> None:
         for output in self._outputs.outputs(_SLICE_SECONDS):
@@ -181,6 +185,8 @@ class _Work:
                     self._ledger.dead_letter(rating_id)
                 case Intent() | Ended():
                     self._telling.record(output)
+                case Statistic():
+                    self._counting.statistic(output)
                 case Taken():
                     pass
                 case Unreadable(why=why):

@@ -15,7 +15,7 @@ ACCOUNT = re.compile(
     r"ratings (?P<ratings>\d+) enriched (?P<enriched>\d+) alerts (?P<alerts>\d+) "
     r"dead-letters (?P<dead_letters>\d+) held (?P<held>\d+) lost (?P<lost>-?\d+) "
     r"documents (?P<documents>\d+) objects (?P<objects>\d+) rows (?P<rows>\d+) "
-    r"notified (?P<notified>\d+) digests (?P<digests>\d+)"
+    r"counted (?P<counted>\d+) notified (?P<notified>\d+) digests (?P<digests>\d+)"
 )
 
 

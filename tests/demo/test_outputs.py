@@ -12,11 +12,12 @@ from demo.outputs import (
     Intent,
     Output,
     Outputs,
+    Statistic,
     Taken,
     Unreadable,
     decode_output,
 )
-from demo.topics import ALERTS, CUSTOMERS, DEAD_LETTERS, ENRICHED, NOTIFIED, PARTITIONS, RATINGS
+from demo.topics import ALERTS, CUSTOMERS, DEAD_LETTERS, ENRICHED, NOTIFIED, PARTITIONS, RATINGS, STATISTICS
 from servers.embedded.kafka import EmbeddedKafka
 from servers.topics import Record, write
 
@@ -86,6 +87,7 @@ def without(record: dict[str, Any], name: str) -> dict[str, Any]:
         (NOTIFIED, INTENT | {"notice": INTENT["notice"] | {"about": None}}, Intent("a", True, [7])),
         (NOTIFIED, {"type": "ended.v1", "id": "a", "at": 1, "outcome": "told"}, Ended("a")),
         (NOTIFIED, {"type": "taken.v1", "entry": {}}, Taken()),
+        (STATISTICS, {"window_start": 1, "dimension": "all", "count": 3, "alerts": 2}, Statistic(1, "all", 3, 2)),
     ],
 )
 def test_what_the_job_writes_is_read(topic: str, record: dict[str, Any], expected: Output) -> None:
