@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from benchmarks import epochs, intake, kafka, latency, notify, partitions, rules, start
+from benchmarks import epochs, intake, kafka, latency, notify, partitions, rules, start, statistics
 from benchmarks.avro import compare as avro
 from benchmarks.elasticsearch import compare as elasticsearch
 from benchmarks.harness.results import RESULTS, write
@@ -25,6 +25,7 @@ COMPARISONS = {
     "intake": intake.compare,
     "partitions": partitions.compare,
     "rules": rules.compare,
+    "statistics": statistics.compare,
 }
 
 
@@ -33,16 +34,19 @@ def main() -> str | None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="the project and its rivals")
     parser.add_argument("comparison", nargs="?", choices=[*COMPARISONS, "all"], default="all", help="%(default)s")
     parser.add_argument(
-        "--ratings", type=int, default=1_000_000, help="kafka, partitions, avro: the backlog (%(default)s)"
+        "--ratings", type=int, default=1_000_000, help="kafka, statistics, partitions, avro: the backlog (%(default)s)"
     )
     parser.add_argument(
         "--customers",
         type=int,
         default=100_000,
-        help="kafka, partitions, latency, notify, avro: all known (%(default)s)",
+        help="kafka, statistics, partitions, latency, notify, avro: all known (%(default)s)",
     )
     parser.add_argument(
-        "--processes", type=int, default=1, help="kafka, latency: of the project, as a cluster (%(default)s)"
+        "--processes",
+        type=int,
+        default=1,
+        help="kafka, latency, statistics: of the project, as a cluster (%(default)s)",
     )
     parser.add_argument("--documents", type=int, default=200_000, help="elasticsearch: of one run (%(default)s)")
     parser.add_argument("--rows", type=int, default=300_000, help="s3: of one run (%(default)s)")
