@@ -33,7 +33,8 @@ def windows(settings: Statistics) -> Windows[Match, EncodedStatistic]:
     return Windows(
         size=size,
         lateness=1000 * settings.lateness,
-        keys=statistic.keys(size),
+        keys=statistic.keys,
+        times=statistic.times,
         origins=statistic.origins,
         tidy=statistic.tidy,
         other=statistic.other,

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar, get_origin
 
 import msgspec
 
-from operators.window_counts import Key, Tally
+from operators.window_counts import Key, Sums
 
 L = TypeVar("L")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -38,13 +38,13 @@ class TallyState(msgspec.Struct, frozen=True, tag_field="state", tag="operators.
     progress: dict[int, int]
 
     @classmethod
-    def of(cls, tally: Tally) -> "TallyState":
-        """The state of a tally."""
-        return cls([*tally.records.items()], [*tally.marks.items()], tally.progress)
+    def of(cls, sums: Sums) -> "TallyState":
+        """The state of what was counted."""
+        return cls([*sums.records.items()], [*sums.marks.items()], sums.progress)
 
-    def tally(self) -> Tally:
-        """The tally of a state."""
-        return Tally(Counter(dict(self.records)), Counter(dict(self.marks)), dict(self.progress))
+    def sums(self) -> Sums:
+        """What was counted."""
+        return Sums(Counter(dict(self.records)), Counter(dict(self.marks)), dict(self.progress))
 
 
 class WindowsState(

@@ -45,14 +45,16 @@ class Windows(Generic[X, Y]):
     """The length of a window, milliseconds."""
     lateness: int
     """How long a window stays open after its end, milliseconds."""
-    keys: Callable[[Sequence[X]], Iterable[Key]]
-    """The key of each record."""
+    keys: Callable[[Sequence[X]], list[Any]]
+    """What each record is counted by within its window: hashable, and quick to hash."""
+    times: Callable[[Sequence[X]], list[int]]
+    """The time of each record, epoch milliseconds."""
     origins: Callable[[Sequence[X]], Iterable[tuple[int, int]]]
     """Partition and time (epoch milliseconds) of each record."""
-    tidy: Callable[[Key], Key]
-    """The form in which a key is kept: texts of a bounded length, for instance."""
+    tidy: Callable[[Any], tuple[Any, ...]]
+    """From one of ``keys`` to the form in which it is kept: texts of a bounded length, integers, booleans and nulls."""
     other: Callable[[Key], Key]
-    """The key in whose place a new key is counted once its window has ``max_keys``. There must be few of them."""
+    """The key in whose place a new one is counted once its window has ``max_keys``. There must be few of them."""
     describe: Callable[[int, Mapping[Key, Count]], Iterable[Y]]
     """What is emitted of a window, given its number and its counts, each time that they have changed."""
     max_keys: int = 2_000
@@ -63,8 +65,8 @@ class Windows(Generic[X, Y]):
     """Epoch seconds."""
 
 
-class Tally(msgspec.Struct):
-    """What a worker has counted and not handed on."""
+class Sums(msgspec.Struct):
+    """What a worker has counted, by keys in the form in which they are kept."""
 
     records: Counter[Key]
     marks: Counter[Key]
@@ -72,24 +74,66 @@ class Tally(msgspec.Struct):
     """How far each partition has come: epoch milliseconds."""
 
     @classmethod
-    def empty(cls) -> "Tally":
+    def empty(cls) -> "Sums":
         """Nothing counted."""
         return cls(Counter(), Counter(), {})
 
     def __bool__(self) -> bool:
         return bool(self.records or self.marks)
 
-    def add(self, records: Sequence[X], windows: Windows[X, Any]) -> None:
-        """Count records of one batch."""
-        self.records.update(windows.keys(records))
-        times: dict[int, list[int]] = {}
-        for partition, at in windows.origins(records[:: 1 + len(records) // _SAMPLES]):
-            times.setdefault(partition, []).append(at)
-        advance(self.progress, {partition: sorted(of_one)[len(of_one) // 2] for partition, of_one in times.items()})
+    def add(self, other: "Sums") -> None:
+        """Add what was counted further."""
+        self.records.update(other.records)
+        self.marks.update(other.marks)
+        advance(self.progress, other.progress)
 
-    def mark(self, records: Sequence[X], windows: Windows[X, Any]) -> None:
+
+class Tally(Generic[X]):
+    """Counts the records of an epoch on a worker. Of a record it makes its key, its time and one count, all in C."""
+
+    def __init__(self, windows: Windows[X, Any]) -> None:
+        self._windows = windows
+        self._records: dict[int, Counter[Any]] = {}
+        self._marks: dict[int, Counter[Any]] = {}
+        self._progress: dict[int, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._records or self._marks)
+
+    def add(self, records: Sequence[X]) -> None:
+        """Count records of one batch."""
+        self._add(records, self._records)
+        times: dict[int, list[int]] = {}
+        for partition, at in self._windows.origins(records[:: 1 + len(records) // _SAMPLES]):
+            times.setdefault(partition, []).append(at)
+        advance(self._progress, {partition: sorted(of_one)[len(of_one) // 2] for partition, of_one in times.items()})
+
+    def mark(self, records: Sequence[X]) -> None:
         """Count records as marked; each is also given to ``add`` in the same epoch."""
-        self.marks.update(windows.keys(records))
+        self._add(records, self._marks)
+
+    def sums(self) -> Sums:
+        """All that was counted."""
+        return Sums(self._tidy(self._records), self._tidy(self._marks), self._progress)
+
+    def _add(self, records: Sequence[X], counters: dict[int, Counter[Any]]) -> None:
+        if not records:
+            return
+        size, keys, times = self._windows.size, self._windows.keys(records), self._windows.times(records)
+        first = min(times) // size
+        if max(times) // size == first:  # as nearly always, but for a backlog
+            counters.setdefault(first, Counter()).update(keys)
+            return
+        for (window, key), number in Counter(zip([at // size for at in times], keys, strict=True)).items():
+            counters.setdefault(window, Counter())[key] += number
+
+    def _tidy(self, counters: Mapping[int, Counter[Any]]) -> Counter[Key]:
+        tidy, sums = self._windows.tidy, Counter[Key]()
+        for window, counter in counters.items():
+            for key, number in counter.items():
+                kept = (window, *tidy(key))
+                sums[kept] += number
+        return sums
 
 
 def advance(progress: dict[int, int], further: Mapping[int, int]) -> None:
@@ -123,7 +167,7 @@ class OpenWindows(Generic[X, Y]):
         self._heard = dict.fromkeys(self.progress, self._started)
         """When each partition last brought something: by the clock, and in which epoch."""
 
-    def add(self, tallies: Iterable[Tally]) -> tuple[list[Y], Counter[str]]:
+    def add(self, tallies: Iterable[Sums]) -> tuple[list[Y], Counter[str]]:
         """Add what workers have counted.
 
         Returns:
@@ -194,7 +238,6 @@ class OpenWindows(Generic[X, Y]):
 
     def _kept(self, key: Key, outcomes: Counter[str] | None = None, number: int = 0) -> Key:
         """The key under which a key is counted."""
-        key = self._windows.tidy(key)
         counts = self.counts.setdefault(key[0], {})
         if key in counts or len(counts) < self._windows.max_keys:
             return key

@@ -21,7 +21,7 @@ from typing_extensions import override
 from operators.batch import KEY_GROUPS, Batch
 from operators.each import Batches
 from operators.state import TallyState, WindowsState, pack, unpack
-from operators.window_counts import Count, OpenWindows, Tally, Windows
+from operators.window_counts import Count, OpenWindows, Sums, Tally, Windows
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -72,52 +72,55 @@ def count_in_windows(
     return op.stateful_batch("windows", together, lambda state: WindowsLogic(name, windows, state))
 
 
-class TallyLogic(StatefulBatchLogic[Any, Tally, bytes], Generic[X, Y]):
+class TallyLogic(StatefulBatchLogic[Any, Sums, bytes], Generic[X, Y]):
     """Tallies the records of one worker."""
 
     def __init__(self, step: str, windows: Windows[X, Y], state: bytes | None) -> None:
         self._windows = windows
-        self._tally = Tally.empty() if state is None else unpack(state, TallyState, step).tally()
-        self._is_whole = state is not None
-        """Whether all in the tally came in epochs that have ended."""
+        self._whole = Sums.empty() if state is None else unpack(state, TallyState, step).sums()
+        """What came in epochs that have ended."""
+        self._tally = Tally(windows)
+        """What came in this epoch."""
 
     @override
-    def on_batch(self, values: list[Any]) -> tuple[list[Tally], bool]:
-        out = self._hand_on()
-        self._is_whole = False
+    def on_batch(self, values: list[Any]) -> tuple[list[Sums], bool]:
         for value in values:
             if isinstance(value, Marked):
-                self._tally.mark(value.records, self._windows)
+                self._tally.mark(value.records)
             else:
-                self._tally.add(value, self._windows)
-        return out, False
-
-    @override
-    def on_notify(self) -> tuple[list[Tally], bool]:
+                self._tally.add(value)
         return self._hand_on(), False
 
     @override
-    def on_eof(self) -> tuple[list[Tally], bool]:
-        self._is_whole = True
+    def on_notify(self) -> tuple[list[Sums], bool]:
+        return self._hand_on(), False
+
+    @override
+    def on_eof(self) -> tuple[list[Sums], bool]:
+        self._end_epoch()
         return self._hand_on(), False
 
     @override
     def notify_at(self) -> datetime | None:
-        return datetime.now(timezone.utc) + _REST if self._tally else None
+        return datetime.now(timezone.utc) + _REST if self._whole or self._tally else None
 
     @override
     def snapshot(self) -> bytes:
-        self._is_whole = True
-        return pack(TallyState.of(self._tally))
+        self._end_epoch()
+        return pack(TallyState.of(self._whole))
 
-    def _hand_on(self) -> list[Tally]:
-        if not self._is_whole or not self._tally:
+    def _end_epoch(self) -> None:
+        self._whole.add(self._tally.sums())
+        self._tally = Tally(self._windows)
+
+    def _hand_on(self) -> list[Sums]:
+        if not self._whole:
             return []
-        tally, self._tally = self._tally, Tally.empty()
-        return [tally]
+        sums, self._whole = self._whole, Sums.empty()
+        return [sums]
 
 
-class WindowsLogic(StatefulBatchLogic[Tally, Batch[Y], bytes], Generic[X, Y]):
+class WindowsLogic(StatefulBatchLogic[Sums, Batch[Y], bytes], Generic[X, Y]):
     """Adds the tallies of all workers up."""
 
     def __init__(self, step: str, windows: Windows[X, Y], state: bytes | None) -> None:
@@ -135,7 +138,7 @@ class WindowsLogic(StatefulBatchLogic[Tally, Batch[Y], bytes], Generic[X, Y]):
         self._show()
 
     @override
-    def on_batch(self, values: list[Tally]) -> tuple[list[Batch[Y]], bool]:
+    def on_batch(self, values: list[Sums]) -> tuple[list[Batch[Y]], bool]:
         emitted, outcomes = self._open.add(values)
         for outcome, number in outcomes.items():
             self._outcomes[outcome].inc(number)

@@ -30,6 +30,14 @@ from messages.version import Version, version
 from records.customer_id import Column, customer_id
 
 
+class Segment(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What customers are counted by. It is compared by identity, which takes no time."""
+
+    club_status: str | None
+    region: str | None
+    is_unknown: bool
+
+
 class Customer(msgspec.Struct, gc=False):
     """What an enriched rating tells of its customer."""
 
@@ -42,6 +50,8 @@ class Customer(msgspec.Struct, gc=False):
     region: str | None
     json: bytes = b""
     """Room for ``records.enriched`` to keep the fields as it has encoded them."""
+    segment: Segment | None = None
+    """Room for ``records.statistic`` to keep the one that the customer belongs to."""
 
 
 class CustomerChange(msgspec.Struct, gc=False):

@@ -37,9 +37,10 @@ def windows(clock: Clock, *, max_keys: int = 100, max_open_keys: int = 1000) -> 
     return Windows(
         SIZE,
         LATENESS,
-        keys=lambda events: [(event.at // SIZE, event.kind) for event in events],
+        keys=lambda events: [event.kind for event in events],
+        times=lambda events: [event.at for event in events],
         origins=lambda events: [(event.partition, event.at) for event in events],
-        tidy=lambda key: (key[0], key[1] and key[1][:3]),
+        tidy=lambda kind: (kind and kind[:3],),
         other=lambda key: (key[0], "others"),
         describe=described,
         max_keys=max_keys,
@@ -61,10 +62,10 @@ class Bench:
         self.clock: Clock = windows.clock  # type: ignore[assignment]
 
     def epoch(self, *events: Event, marks: Sequence[Event] = ()) -> Counter[str]:
-        tally = Tally.empty()
-        tally.add(events, self.windows)
-        tally.mark(marks, self.windows)
-        self.emitted, outcomes = self.open.add([tally])
+        tally = Tally(self.windows)
+        tally.add(events)
+        tally.mark(marks)
+        self.emitted, outcomes = self.open.add([tally.sums()])
         self.early = self.open.end_epoch()
         return outcomes
 
@@ -110,18 +111,18 @@ def test_any_split_over_workers_epochs_and_restarts_gives_the_same_counts(seed: 
     last: dict[int, object] = {}
     bench = Bench(windows(Clock()))
     while any(queues):
-        tallies = [Tally.empty() for _ in range(pick.randrange(1, 4))]
+        tallies = [Tally(bench.windows) for _ in range(pick.randrange(1, 4))]
         for queue in queues:
             cut = pick.randrange(1, 10)
             for event in queue[:cut]:
                 tally, marks = pick.choice(tallies), pick.choice([0, 0, 1, 2])
-                tally.add([event], bench.windows)
-                tally.mark([event] * marks, bench.windows)
+                tally.add([event])
+                tally.mark([event] * marks)
                 counts = expected.setdefault(event.at // SIZE * SIZE - BEGIN, {})
                 records, before = counts.get(event.kind, (0, 0))
                 counts[event.kind] = records + 1, before + marks
             del queue[:cut]
-        emitted, outcomes = bench.open.add(tallies)
+        emitted, outcomes = bench.open.add([tally.sums() for tally in tallies])
         assert outcomes.keys() <= {"counted"}
         last.update(emitted)
         bench.open.end_epoch()

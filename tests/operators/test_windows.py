@@ -31,9 +31,10 @@ def windows() -> Windows[tuple[int, str], tuple[int, Any]]:
     return Windows(
         SECOND,
         SECOND,
-        keys=lambda records: [(at // SECOND, kind) for at, kind in records],
+        keys=lambda records: [kind for _, kind in records],
+        times=lambda records: [at for at, _ in records],
         origins=lambda records: [(0, at) for at, _ in records],
-        tidy=lambda key: key,
+        tidy=lambda kind: (kind,),
         other=lambda key: (key[0], "others"),
         describe=described,
         clock=lambda: 60.0 * next(minutes),
