@@ -37,7 +37,7 @@ _early = Counter(
     "windows_closed_early", "Windows that were closed before their time, because too many keys were open", ["step"]
 )
 _open = Gauge("windows_open", "Windows that still take records", ["step"])
-_until = Gauge("windows_closed_until_seconds", "Seconds from 1970 to the end of the last closed window", ["step"])
+_until = Gauge("windows_closed_until_seconds", "Time from 1970 to the end of the last closed window", ["step"])
 
 OUTCOMES = "counted", "late", "future", "undated", "folded"
 
