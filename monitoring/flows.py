@@ -48,6 +48,15 @@ _BRANCHES = {
         retries="s3_retries_total",
         failed=("s3_rejected_rows_total", {}),
     ),
+    "statistics": _Measures(
+        unit="ratings",
+        total=(("windows_records_total", {"outcome": "counted"}),),
+        last="",
+        waiting="",
+        waiting_unit="ratings",
+        retries="",
+        failed=("windows_records_total", {"outcome": "late"}),
+    ),
     "notices": _Measures(
         unit="alerts",
         total=(("notices_told_total", {}),),

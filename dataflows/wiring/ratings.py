@@ -141,6 +141,10 @@ def connect(settings: Settings) -> Ports:
         "ratings",
         settings.kafka.group_id,
         {names.ratings: "decode_ratings", names.customers: "decode_customers"},
-        {("search", "Elasticsearch"): ports.search is not None, ("archive", "S3"): ports.archive is not None},
+        {
+            ("statistics", "Kafka"): ports.statistics is not None,
+            ("search", "Elasticsearch"): ports.search is not None,
+            ("archive", "S3"): ports.archive is not None,
+        },
     )
     return ports
