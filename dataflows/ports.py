@@ -7,12 +7,12 @@ from typing import Any
 from bytewax.inputs import Source
 from bytewax.outputs import Sink
 
-from dataflows.enriched_avro import EnrichedAvro
 from dataflows.letters import Letters
 from dataflows.notices import Rule
 from messages.cache import Schemas
 from messages.message import Poll
 from operators.batch import Batch
+from records.enriched_avro import EnrichedAvro
 from sinks.elasticsearch import Document
 from sinks.kafka import KafkaRecord
 from sinks.notices import Entry

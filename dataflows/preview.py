@@ -11,10 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
-import msgspec
-
 from dataflows import process
-from dataflows.enriched_avro import fields_of
 from dataflows.replay import since_argument
 from dataflows.rules import load, selection_of_copies
 from dataflows.tail import Tail
@@ -22,6 +19,7 @@ from dataflows.wiring.errors import StartupError, starting
 from messages.message import Message
 from operators.rules import RuleError, Select
 from records.enriched import EnrichedRating
+from records.read_enriched import read
 from settings import Settings, SettingsError
 from sources.kafka.topics import Topics
 
@@ -118,16 +116,6 @@ class Preview:
     def _row(self, rule: str, cells: Sequence[Any]) -> str:
         shown = [cell(value, width) for value, width in zip(cells, _WIDTHS.values(), strict=True)]
         return "  ".join([*([] if "" in self._rules else [cell(rule, _NAME_WIDTH)]), *shown]).rstrip()
-
-
-def read(value: bytes) -> EnrichedRating:
-    """An enriched rating, from JSON or Avro."""
-    if value.startswith(b"{"):
-        return _decode(value)
-    return msgspec.convert(fields_of(value), EnrichedRating)
-
-
-_decode = msgspec.json.Decoder(EnrichedRating).decode
 
 
 def cell(value: object, width: int) -> str:

@@ -20,9 +20,9 @@ from benchmarks.harness.outputs import Outputs
 from benchmarks.harness.results import in_turn
 from benchmarks.harness.running import broker
 from benchmarks.harness.verify import Verified, Verifier
-from dataflows.enriched_avro import SCHEMA
 from messages.registry import Registry
 from messages.writer import AvroWriter
+from records.enriched_avro import SCHEMA
 from servers.kafka import Kafka
 
 AVRO_TOPIC = "ratings-in-avro"

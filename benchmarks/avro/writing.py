@@ -8,12 +8,12 @@ import orjson
 
 from benchmarks.avro import timing
 from benchmarks.harness.data import Data, enriched
-from dataflows.enriched_avro import SCHEMA
 from demo.generate.avro import encoder
 from messages.wire import FRAME_BYTES
 from messages.writer import AvroWriter
 from operators.batch import KEY_GROUPS
 from records.enriched import EnrichedRating, encode
+from records.enriched_avro import SCHEMA
 from sources.kafka import MAX_MESSAGES
 
 RECORDS = MAX_MESSAGES // len(KEY_GROUPS)

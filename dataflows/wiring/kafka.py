@@ -6,13 +6,13 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from dataflows import process, store
-from dataflows.enriched_avro import EnrichedAvro
 from dataflows.letters import Letters
 from dataflows.wiring.errors import StartupError
 from messages import dead_letter
 from messages.dead_letter import Refused
 from records.alert import identify
 from records.enriched import locate
+from records.enriched_avro import EnrichedAvro
 from settings import Settings
 from sinks.kafka import Headers, Identity, KafkaRecord, KafkaWriter, check
 from sources.kafka import KafkaSource

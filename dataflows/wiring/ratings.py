@@ -8,7 +8,6 @@ from threading import Event
 
 from dataflows import process, shape
 from dataflows.alerts import step_id
-from dataflows.enriched_avro import SCHEMA, EnrichedAvro
 from dataflows.letters import Letters
 from dataflows.ports import Ports
 from dataflows.rules import check_topics, load
@@ -17,6 +16,7 @@ from dataflows.wiring.errors import starting
 from operators.batch import KEY_GROUPS, Batch, group_index
 from operators.limit import FailureLimit, TooManyFailures
 from records.enriched import locate
+from records.enriched_avro import SCHEMA, EnrichedAvro
 from settings import Settings
 from sinks.errors import Limit, Refused
 from sinks.kafka import KafkaSink, KafkaWriter

@@ -17,7 +17,7 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 from fastavro import parse_schema, schemaless_reader
 
-from dataflows.enriched_avro import SCHEMA
+from records.enriched_avro import SCHEMA
 from servers.elasticsearch import Elasticsearch
 from servers.embedded.registry import RegistryDouble
 from servers.job import Job

@@ -13,7 +13,7 @@ from statistics import median
 import fastavro
 import pytest
 
-from dataflows.enriched_avro import SCHEMA
+from records.enriched_avro import SCHEMA
 from servers.embedded.registry import RegistryDouble
 from servers.job import Job
 from servers.kafka import Kafka

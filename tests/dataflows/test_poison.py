@@ -16,7 +16,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dataflows import decoders
-from dataflows.enriched_avro import EnrichedAvro
 from dataflows.letters import Letters
 from dataflows.ports import Ports
 from dataflows.ratings import build
@@ -24,6 +23,7 @@ from messages.decoder import Decoder
 from messages.message import Message, Poll
 from records.customer import Customer, CustomerChange
 from records.enriched import NOBODY, Match, encode_matches, locate
+from records.enriched_avro import EnrichedAvro
 from records.rating import Rating
 from servers.embedded.messages import message
 from settings import Settings

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from dataflows.enriched_avro import EnrichedAvro
 from records.customer import Customer
 from records.enriched import NOBODY, Match, encode_matches
+from records.enriched_avro import EnrichedAvro
 from records.rating import Rating
 from servers.embedded.kafka import EmbeddedKafka
 from servers.job import environment, piped

@@ -12,10 +12,10 @@ from bytewax.dataflow import Operator
 from bytewax.testing import TestingSink, TestingSource
 
 from dataflows import notify
-from dataflows.enriched_avro import EnrichedAvro
 from dataflows.ports import NotifyPorts, Ports
 from dataflows.ratings import build
 from messages.message import Poll
+from records.enriched_avro import EnrichedAvro
 from settings import Settings
 
 STEP_IDS = [
