@@ -54,6 +54,11 @@ class Job(job.Job):
             else:
                 return
 
+    @property
+    def metrics_url(self) -> str:
+        """The address of its metrics."""
+        return f"http://127.0.0.1:{self._port}/metrics"
+
     def held(self) -> int:
         """Ask the job how many ratings it holds for want of their customers.
 

@@ -16,6 +16,7 @@ from demo.generate import CustomerChanges, Ratings
 from demo.job import NOTIFY, Job
 from demo.ledger import Ledger
 from demo.outputs import Alert, DeadLetter, Ended, Enriched, Intent, Outputs, Statistic, Taken, Unreadable
+from demo.page import Page
 from demo.telling import Slack, Telling
 from demo.topics import CUSTOMERS, RATINGS, STATISTICS
 from demo.view import View
@@ -70,7 +71,8 @@ def run(
         stop: Asked many times a second.
     """
     ledger, telling, counting, problems, held = Ledger(), Telling(), Counting(), list[str](), 0
-    (folder / "notifier").mkdir()
+    for part in ("notifier", "page"):
+        (folder / part).mkdir()
     totals = branches.totals()
     try:
         with Feed(bootstrap) as feed, Outputs(bootstrap) as outputs:
@@ -82,8 +84,10 @@ def run(
             with (
                 Job(bootstrap, folder, branches.environment | {"STATISTICS_TOPIC": STATISTICS}) as job,
                 Job(bootstrap, folder / "notifier", slack.environment, NOTIFY) as notifier,
+                Page(bootstrap, folder / "page", (job.metrics_url, notifier.metrics_url)) as page,
             ):
-                work = _Work(feed, outputs, branches, slack, (job, notifier), ledger, telling, counting, view)
+                view.page(page.url)
+                work = _Work(feed, outputs, branches, slack, (job, notifier, page), ledger, telling, counting, view)
                 view.status("running: Ctrl-C ends" if seconds is None else f"running for {seconds:g} s")
                 work.produce(changes, rate, math.inf if seconds is None else seconds, stop)
                 view.status("ending: waiting for what is still under way")
@@ -94,6 +98,7 @@ def run(
                     problems.append(str(error))
                 job.end()
                 notifier.end()
+                page.end()
                 work.take_late()
                 totals = branches.totals()
                 view.show(ledger.totals() | totals | counting.totals() | telling.totals(), held)
@@ -115,7 +120,7 @@ class _Work:
         outputs: Outputs,
         branches: Branches,
         slack: Slack,
-        jobs: tuple[Job, Job],
+        processes: tuple[Job, Job, Page],
         ledger: Ledger,
         telling: Telling,
         counting: Counting,
@@ -125,7 +130,7 @@ class _Work:
         self._outputs = outputs
         self._branches = branches
         self._slack = slack
-        self._job, self._notifier = jobs
+        self._job, self._processes = processes[0], processes
         self._ledger = ledger
         self._telling = telling
         self._counting = counting
@@ -166,8 +171,8 @@ class _Work:
     def _turn(self) -> None:
         self._feed.poll()
         self._take()
-        self._job.check()
-        self._notifier.check()
+        for process in self._processes:
+            process.check()
         if self._view.due():
             totals = self._ledger.totals() | self._branches.totals() | self._counting.totals()
             self._view.show(totals | self._telling.totals(), self._held_now())

@@ -71,6 +71,10 @@ class View(ABC):
         """Say what is being done now."""
 
     @abstractmethod
+    def page(self, address: str) -> None:
+        """Tell where the live page is."""
+
+    @abstractmethod
     def alert(self, alert: Alert) -> None:
         """Show a new alert."""
 
@@ -104,6 +108,9 @@ class PlainView(View):
 
     def status(self, text: str) -> None:  # noqa: D102
         print(text, flush=True)
+
+    def page(self, address: str) -> None:  # noqa: D102
+        print(f"page: {address}", flush=True)
 
     def alert(self, alert: Alert) -> None:  # noqa: D102
         self._alerts += 1
@@ -139,6 +146,10 @@ class TerminalView(View):
 
     def status(self, text: str) -> None:  # noqa: D102
         self._status = text
+        self._draw()
+
+    def page(self, address: str) -> None:  # noqa: D102
+        self._headline.append(f"\nThe live page: {address}")
         self._draw()
 
     def alert(self, alert: Alert) -> None:  # noqa: D102

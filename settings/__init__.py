@@ -10,6 +10,7 @@ from settings.join import Join
 from settings.kafka import Kafka, Topics
 from settings.log import Log
 from settings.notify import Notify, Slack
+from settings.page import Page
 from settings.s3 import Archive
 from settings.settings import Settings
 from settings.statistics import Statistics
@@ -25,6 +26,7 @@ __all__ = [
     "Kafka",
     "Log",
     "Notify",
+    "Page",
     "SchemaRegistry",
     "Search",
     "Settings",

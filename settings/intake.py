@@ -1,42 +1,25 @@
 """The intake: ratings over HTTP."""
 
-import re
-from ipaddress import ip_address
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from settings.component import Component
+from settings.listening import Host, Port, Token, is_loopback, own_port
 
 _PORT = 8080
-
-
-def _own_port(value: object) -> object:
-    # Kubernetes sets INTAKE_PORT=tcp://10.0.0.1:8080 beside a service named intake.
-    return _PORT if isinstance(value, str) and value.startswith("tcp://") else value
-
-
-def _token(token: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[A-Za-z0-9._~+/-]{8,1000}=*", token.get_secret_value()):
-        raise ValueError("must be at least 8 letters, digits and `-._~+/`, with `=` at the end only")
-    return token
-
-
-Port = Annotated[int, BeforeValidator(_own_port)]
-Token = Annotated[SecretStr, AfterValidator(_token)]
 
 
 class Intake(Component):
     """The intake over HTTP."""
 
-    host: str = Field(
+    host: Host = Field(
         "127.0.0.1",
         alias="INTAKE_HOST",
-        pattern=r"^[A-Za-z0-9.:_%-]{1,253}$",
         description="address that the intake listens on; any but a loopback address needs `INTAKE_TOKEN`",
     )
-    port: Port = Field(
-        _PORT, alias="INTAKE_PORT", ge=0, le=65535, description="port that the intake listens on; `0`: any free port"
+    port: Annotated[Port, BeforeValidator(lambda value: own_port(value, _PORT))] = Field(
+        _PORT, alias="INTAKE_PORT", description="port that the intake listens on; `0`: any free port"
     )
     token: Token | None = Field(
         None,
@@ -99,7 +82,7 @@ class Intake(Component):
 
     @model_validator(mode="after")
     def _is_guarded(self) -> "Intake":
-        if self.token is None and not _is_loopback(self.host):
+        if self.token is None and not is_loopback(self.host):
             raise ValueError(
                 f"INTAKE_HOST is {self.host!r}, but INTAKE_TOKEN is not set: anybody who reaches it could write ratings"
             )
@@ -114,12 +97,3 @@ class Intake(Component):
     def longest_body(self) -> int:
         """The most bytes of a body. Ratings and their keys take less than twice as many in the queue."""
         return min(self.max_body_bytes, self.queue_bytes // 2)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # the name of a host
-        return False

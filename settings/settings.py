@@ -20,6 +20,7 @@ from settings.join import Join
 from settings.kafka import Kafka, Topics
 from settings.log import Log
 from settings.notify import Notify, Slack
+from settings.page import Page
 from settings.s3 import Archive
 from settings.statistics import Statistics
 from settings.status import Status
@@ -42,6 +43,7 @@ class Settings:
     search: Search
     archive: Archive
     intake: Intake
+    page: Page
     notify: Notify
     slack: Slack
     status: Status

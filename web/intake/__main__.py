@@ -18,10 +18,10 @@ from web.connection import bounded
 from web.intake.app import app
 from web.intake.health import Health
 from web.intake.topic import Topic
+from web.listen import address, listen
 
 log = logging.getLogger("web.intake")
 
-_BACKLOG = 1024
 _BYTES_A_BODY = 10
 """How many times its bytes a body may take on a connection: a chunk of one byte takes six."""
 _SPARE_SECONDS = 10.0
@@ -36,27 +36,10 @@ def main() -> int:
         logging.basicConfig(
             level=settings.log.level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
-        return _serve(settings, _listen(settings.intake.host, settings.intake.port))
+        return _serve(settings, listen(settings.intake.host, settings.intake.port, "INTAKE"))
     except (SettingsError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A socket on the first address of a host.
-
-    Raises:
-        OSError: the port is taken, or the host is not this machine; the message is one line.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        raise OSError(f"INTAKE_HOST {host} and INTAKE_PORT {port} cannot be listened on: {error.strerror}") from None
-    return listener
 
 
 def _serve(settings: Settings, listener: socket.socket) -> int:
@@ -86,8 +69,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     # uvicorn sends itself the signal again once it has stopped in order, and that would be the exit code.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    host, port = listener.getsockname()[:2]
-    log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    log.info("listening on %s", address(listener))
     uvicorn.Server(config).run([listener])
     return 1 if topic.fatal else 0
 
