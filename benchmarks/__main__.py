@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from benchmarks import epochs, intake, kafka, latency, notify, partitions, rules, start, statistics
+from benchmarks import epochs, intake, kafka, latency, notify, page, partitions, rules, start, statistics
 from benchmarks.avro import compare as avro
 from benchmarks.elasticsearch import compare as elasticsearch
 from benchmarks.harness.results import RESULTS, write
@@ -26,6 +26,7 @@ COMPARISONS = {
     "partitions": partitions.compare,
     "rules": rules.compare,
     "statistics": statistics.compare,
+    "page": page.compare,
 }
 
 
@@ -61,7 +62,7 @@ def main() -> str | None:
     parser.add_argument("--seed", type=int, default=1, help="of the data (%(default)s)")
     options = parser.parse_args()
     chosen = list(COMPARISONS) if options.comparison == "all" else [options.comparison]
-    reason = None if set(chosen) <= {"epochs", "rules"} else kafka_unavailable()
+    reason = None if set(chosen) <= {"epochs", "rules", "page"} else kafka_unavailable()
     if reason is None and "elasticsearch" in chosen:
         reason = elasticsearch_unavailable()
     if reason is None and "s3" in chosen:

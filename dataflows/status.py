@@ -15,7 +15,7 @@ from dataflows.rules import topics_of
 from dataflows.wiring.errors import StartupError, starting
 from monitoring.flows import overview
 from monitoring.lag import Groups
-from monitoring.look import Lookout
+from monitoring.look import GUESSES, Lookout
 from monitoring.model import Overview
 from monitoring.text import lines
 from settings import Settings, SettingsError
@@ -30,8 +30,6 @@ settings of the job. The exit code is 0 if all moves or has nothing to do, 1 if 
 
 _SECONDS = 2.0
 """Between two looks."""
-_GUESSES = [f"http://localhost:{port}" for port in range(3030, 3038)]
-"""Bytewax's port, and the next ones for further processes of this machine."""
 _CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -45,7 +43,7 @@ def lookout(settings: Settings, urls: Sequence[str]) -> Lookout:
     config: dict[str, Any] = {**settings.properties, "logger": logging.getLogger("librdkafka")}
     expected = {group: [names.ratings, names.customers], f"{group}-notify": topics_of(settings)}
     with starting(settings.properties):
-        return Lookout(urls or _GUESSES, Groups(config), expected, guessed=not urls)
+        return Lookout(urls or GUESSES, Groups(config), expected, guessed=not urls)
 
 
 def watch(settings: Settings, urls: Sequence[str], *, forever: bool, as_json: bool) -> Overview:

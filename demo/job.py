@@ -56,8 +56,8 @@ class Job(job.Job):
 
     @property
     def metrics_url(self) -> str:
-        """The address of its metrics."""
-        return f"http://127.0.0.1:{self._port}/metrics"
+        """The endpoint of its metrics."""
+        return f"http://127.0.0.1:{self._port}"
 
     def held(self) -> int:
         """Ask the job how many ratings it holds for want of their customers.

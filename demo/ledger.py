@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from demo.outputs import Enriched
 
 _EXAMPLES = 5
+_SUBMITTED = 10**15
+"""The ids of ratings that were submitted on the live page are times in microseconds, far above ours."""
 
 
 def calls_for_alert(rating: Enriched) -> bool:
@@ -34,7 +36,8 @@ class Ledger:
     """Which ratings are outstanding, which alerts and dead letters are owed, and what should not have come.
 
     Rating ids count up from 1. Only outstanding ones are kept, in a run of days too: one that is not outstanding
-    but was produced has come out before. Call it with every record that was produced, and with every one that came
+    but was produced has come out before. A rating that somebody submitted on the live page is owed from its first
+    output on. Call it with every record that was produced, and with every one that came
     out; the outputs may come in any order.
     """
 
@@ -52,6 +55,7 @@ class Ledger:
         self._dead_letters_owed: set[int] = set()
         self._alerts_owed: set[int] = set()
         self._early_alerts: set[int] = set()  # they came before their enriched rating did
+        self._submitted: set[int] = set()
         self._errors: dict[str, _Errors] = {}
 
     @property
@@ -72,6 +76,7 @@ class Ledger:
     def enriched(self, rating: Enriched) -> None:
         """Note an enriched rating that came out, and the alert that it calls for."""
         rating_id = rating.rating_id
+        self._take_up(rating_id)
         if rating_id not in self._ratings_owed:
             self._unexpected("enriched rating", rating_id)
             return
@@ -86,6 +91,7 @@ class Ledger:
 
     def alert(self, rating_id: int) -> None:
         """Note an alert that came out."""
+        self._take_up(rating_id)
         if rating_id in self._alerts_owed:
             self._alerts_owed.remove(rating_id)
         elif rating_id in self._ratings_owed and rating_id not in self._early_alerts:
@@ -140,6 +146,13 @@ class Ledger:
             lines.append(f"{len(early)} alerts came without their enriched rating{_naming(sorted(early))}")
         lines += [f"{errors.count} x {kind}{_naming(errors.examples)}" for kind, errors in self._errors.items()]
         return lines
+
+    def _take_up(self, rating_id: int) -> None:
+        """Owe the outputs of a rating that was submitted on the page, once."""
+        if rating_id >= _SUBMITTED and rating_id not in self._submitted:
+            self._submitted.add(rating_id)
+            self.ratings += 1
+            self._ratings_owed.add(rating_id)
 
     def _unexpected(self, what: str, rating_id: int) -> None:
         produced = 0 < rating_id <= self._last_id

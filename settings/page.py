@@ -2,19 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from settings.component import Component
 from settings.listening import Host, Port, Token, is_loopback, own_port
-from settings.values import Words, is_address
 
 _PORT = 8081
-
-
-def _addresses(addresses: list[str]) -> list[str]:
-    if not all(is_address(address) for address in addresses):
-        raise ValueError("must be `http://host:3030/metrics`, several separated by commas")
-    return addresses
 
 
 class Page(Component):
@@ -46,12 +39,6 @@ class Page(Component):
         ge=0,
         le=10_000_000,
         description="enriched ratings that the page reads again when it starts, at most",
-    )
-    metrics_urls: Annotated[Words, AfterValidator(_addresses)] = Field(
-        ["http://127.0.0.1:3030/metrics"],
-        alias="PAGE_METRICS_URLS",
-        description="metrics endpoints of all processes of the flows, as `http://host:3030/metrics`, separated by "
-        "commas. Empty: the page shows no health",
     )
 
     @model_validator(mode="after")

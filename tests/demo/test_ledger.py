@@ -194,6 +194,21 @@ def test_nothing_is_outstanding_when_all_came() -> None:
     assert ledger.outstanding == 0
 
 
+@pytest.mark.parametrize("alert_first", [True, False])
+def test_a_rating_of_the_page_counts_once_it_comes_out(alert_first: bool) -> None:
+    ledger, submitted = Ledger(), 1_780_315_230_000_000
+    if alert_first:
+        ledger.alert(submitted)
+    ledger.enriched(unhappy(submitted))
+    assert ledger.outstanding == (0 if alert_first else 1)
+    if not alert_first:
+        ledger.alert(submitted)
+    assert (ledger.ratings, ledger.enriched_ratings, ledger.alerts) == (1, 1, 1)
+    assert ledger.disagreements(0) == []
+    ledger.enriched(unhappy(submitted))
+    assert len(ledger.disagreements(0)) == 1
+
+
 def test_memory_is_bounded_by_what_is_outstanding() -> None:
     ledger = Ledger()
     for number in range(1, 50_001):
@@ -203,7 +218,7 @@ def test_memory_is_bounded_by_what_is_outstanding() -> None:
         ledger.enriched(unhappy(number))
         ledger.alert(number)
     kept = [value for value in vars(ledger).values() if isinstance(value, set)]
-    assert [len(ids) for ids in kept] == [0, 0, 0, 0]
+    assert [len(ids) for ids in kept] == [0] * 5
     first = "(such as 1, 2, 3, 4, 5)"
     assert ledger.disagreements(0) == [
         f"50000 x enriched rating that came before or is not called for {first}",

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,10 +16,11 @@ from settings import Settings
 from web.intake.health import Health
 from web.intake.topic import Topic
 from web.page.board import Board
-from web.page.figures import Shown
 from web.page.form import Form
 from web.page.guard import Guard
+from web.page.health import FlowHealth
 from web.page.model import Model
+from web.page.sight import Sight
 from web.page.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -50,15 +50,19 @@ def app(settings: Settings, properties: dict[str, Any]) -> ASGIApp:
     producing = {name: value for name, value in properties.items() if name != "group.id"}
     topic = Topic(ratings, producing, intake.queue_ratings, intake.queue_bytes, intake.delivery_seconds, lambda: None)
     health = Health(ratings, producing)
-    shown, form = Shown(model, time.monotonic), Form(topic, health)
+    sight = Sight(model, topics.reader, FlowHealth(settings, properties))
+    form = Form(topic, health)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        reading, reports = asyncio.create_task(topics.run()), asyncio.create_task(topic.run())
-        reading.add_done_callback(_tell_failure)
+        reading = asyncio.create_task(topics.run())
+        others = [asyncio.create_task(topic.run()), asyncio.create_task(sight.health.run())]
+        for task in (reading, *others):
+            task.add_done_callback(_tell_failure)
         yield
         topics.reader.stop()
-        reports.cancel()
+        for task in others:
+            task.cancel()
         await asyncio.wait([reading], timeout=_STOP_SECONDS)
         topic.close(_STOP_SECONDS)
         health.close()
@@ -67,7 +71,7 @@ def app(settings: Settings, properties: dict[str, Any]) -> ASGIApp:
 
     def page(request: Request) -> None:
         ui.add_css(_STYLE)
-        Board(shown, form, lambda: topics.reader.trouble, request.query_params)
+        Board(sight, form, request.query_params)
 
     ui.page("/", title=TITLE, language="en-US")(page)
     ui.run_with(server, title=TITLE, favicon=_ICON, tailwind=False, dark=None, reconnect_timeout=_RECONNECT_SECONDS)
@@ -75,6 +79,6 @@ def app(settings: Settings, properties: dict[str, Any]) -> ASGIApp:
     return Guard(server, None if token is None else token.get_secret_value())
 
 
-def _tell_failure(reading: "asyncio.Task[None]") -> None:
-    if not reading.cancelled() and (error := reading.exception()) is not None:
-        log.error("the topics are no longer read", exc_info=error)
+def _tell_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a part of the page stands still", exc_info=error)

@@ -1,6 +1,6 @@
 """The page of one browser: its panels, filters, pause and form, and what is sent to it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html import escape
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from web.intake.answers import Refusal
-from web.page import charts, panels
+from web.page import charts, flows, panels
 from web.page.choice import DIMENSIONS, Group
-from web.page.figures import Shown
 from web.page.form import FIELDS, Form, Submitted
 from web.page.markup import element
 from web.page.parts import Chart, Select, button, form, panel, scrolled, show, text
+from web.page.sight import Sight
 
 _EVERY_SECONDS = 1.0
 _SOON_SECONDS = 0.1
@@ -28,16 +28,13 @@ class Board:
     """Builds the page in the present client, and sends what is new once a second.
 
     Args:
-        shown: the figures, which all pages share.
+        sight: what all pages share.
         submissions: takes submitted ratings.
-        trouble: gives a line on what keeps the page from being up to date, or None.
         query: of the page's address: the filters and the theme, so that a reload shows the same.
     """
 
-    def __init__(
-        self, shown: Shown, submissions: Form, trouble: Callable[[], str | None], query: Mapping[str, str]
-    ) -> None:
-        self._shown, self._submissions, self._trouble = shown, submissions, trouble
+    def __init__(self, sight: Sight, submissions: Form, query: Mapping[str, str]) -> None:
+        self._sight, self._submissions = sight, submissions
         self._choice = Group(**{dimension: query.get(dimension) or None for dimension in DIMENSIONS})
         self._theme: Theme = next((theme for theme in _THEMES if theme == query.get("theme")), "auto")
         self._paused = False
@@ -92,18 +89,20 @@ class Board:
                 self._result = ui.html().classes("result").props("role=status")
             with panel("Most frequent raters"):
                 self._raters = ui.html()
-        with panel("Dead letters", "wide"):
-            self._letters = scrolled("Dead letters")
+        with panel("Health of the flows", "wide"):
+            self._health = scrolled("Health of the flows", "tall")
+        with panel("Dead letters", "narrow"):
+            self._letters = scrolled("Dead letters", "tall")
 
     def _draw_unless_paused(self) -> None:
         if not self._paused:
             self._draw()
 
     def _draw(self) -> None:
-        model, figures = self._shown.model, self._shown.figures(self._choice)
+        model, figures = self._sight.model, self._sight.figures(self._choice)
         for dimension, select in self._selects.items():
             select.offer(model.values.of(dimension))
-        show(self._troubles, escape(self._trouble() or ""))
+        show(self._troubles, escape(self._sight.reader.trouble or ""))
         show(self._tiles, panels.tiles(figures, model))
         show(self._unhappy, panels.unhappy(figures))
         show(self._unhappy_count, panels.unhappy_count(figures))
@@ -111,6 +110,7 @@ class Board:
         show(self._feed, panels.feed(figures))
         show(self._raters, panels.raters(figures))
         show(self._letters, panels.letters(model))
+        show(self._health, flows.health(self._sight.health.overview))
         self._channels.draw(
             charts.channels(figures), charts.channels_in_words(figures), lambda: charts.channels_table(figures)
         )
@@ -151,7 +151,7 @@ class Board:
         submitted = self._submitted
         if submitted is None:
             return
-        submitted.look(self._shown.model)
+        submitted.look(self._sight.model)
         show(self._result, panels.submission(submitted))
         if submitted.is_over:
             self._submitted = None

@@ -8,6 +8,8 @@ from web.page.figures import Figures
 from web.page.markup import Markup, table
 
 _COLORS = 8
+_FEWEST_SLOTS = 20
+"""Slots that are drawn before there are ratings in them."""
 _SYMBOLS = ("circle", "triangle", "rect", "diamond", "pin", "arrow")
 _TEXT = {"color": "var(--muted)", "fontFamily": "system-ui, Roboto, sans-serif"}
 
@@ -72,11 +74,16 @@ def medians_table(figures: Figures) -> Markup:
 
 def _table(caption: str, slots: Sequence[int], values: Mapping[str, Sequence[float | None]]) -> Markup:
     rows = [
-        [clock(slot), *("" if (value := column[index]) is None else f"{value:g}" for column in values.values())]
-        for index, slot in enumerate(slots)
+        [time, *("" if (value := column[index]) is None else f"{value:g}" for column in values.values())]
+        for index, time in enumerate(_times(slots))
         if any(column[index] for column in values.values())
     ]
     return table(caption, ["UTC", *values], reversed(rows), class_="figures")
+
+
+def _times(slots: Sequence[int]) -> list[str]:
+    form = "%H:%M" if slots[1] - slots[0] >= 60_000 else "%H:%M:%S"
+    return [clock(slot, form) for slot in slots]
 
 
 def _series(kind: str, index: int, name: str, values: Sequence[float | None]) -> dict[str, Any]:
@@ -93,7 +100,7 @@ def _series(kind: str, index: int, name: str, values: Sequence[float | None]) ->
 
 def _chart(figures: Figures, series: list[dict[str, Any]], values: dict[str, Any]) -> dict[str, Any]:
     line = {"lineStyle": {"color": "var(--line)"}}
-    form = "%H:%M" if len(figures.slots) < 2 or figures.slots[1] - figures.slots[0] >= 60_000 else "%H:%M:%S"
+    begin = _begin(figures)
     return {
         "animation": False,
         "grid": {"left": 4, "right": 12, "top": 38, "bottom": 2, "containLabel": True},
@@ -116,11 +123,17 @@ def _chart(figures: Figures, series: list[dict[str, Any]], values: dict[str, Any
         },
         "xAxis": {
             "type": "category",
-            "data": [clock(slot, form) for slot in figures.slots],
-            "axisLabel": {**_TEXT, "hideOverlap": True},
+            "data": _times(figures.slots)[begin:],
+            "axisLabel": {**_TEXT, "hideOverlap": True, "margin": 12},
             "axisLine": line,
             "axisTick": {"show": False},
         },
         "yAxis": {"type": "value", "axisLabel": _TEXT, "splitLine": line, **values},
-        "series": series,
+        "series": [{**one, "data": one["data"][begin:]} for one in series],
     }
+
+
+def _begin(figures: Figures) -> int:
+    """The first slot that is drawn: what lies before the first ratings is left out."""
+    last = len(figures.slots) - _FEWEST_SLOTS
+    return next((at for at in range(last) if any(counts[at] for counts in figures.by_channel.values())), last)

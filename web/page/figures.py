@@ -1,7 +1,7 @@
 """What is shown for a choice, computed from the model: plain numbers and lists."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from statistics import median
@@ -141,24 +141,3 @@ def _raters(recent: Sequence[Seen]) -> list[Rater]:
     top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_RATERS]
     newest = {seen.rating.user_id: seen.rating for seen in recent}
     return [Rater(user_id, newest[user_id].full_name, newest[user_id].club_status, count) for user_id, count in top]
-
-
-class Shown:
-    """The figures of each choice, computed at most once a second whatever the number of pages."""
-
-    _MOST_CHOICES = 100
-
-    def __init__(self, model: Model, monotonic: Callable[[], float]) -> None:
-        self.model, self._monotonic = model, monotonic
-        self._kept: dict[Group, tuple[float, Figures]] = {}
-
-    def figures(self, choice: Group) -> Figures:
-        """The figures of a choice, as they were at most a second ago."""
-        now = self._monotonic()
-        at, kept = self._kept.get(choice, (0.0, None))
-        if kept is None or now - at >= 1:
-            if len(self._kept) >= self._MOST_CHOICES:
-                self._kept.clear()
-            kept = figures(self.model, choice)
-            self._kept[choice] = now, kept
-        return kept

@@ -58,9 +58,10 @@ class Select:
             on_change(self._chosen)
 
         self._chosen = chosen
-        with ui.element("label").classes("pick"):
-            text("span", label)
+        with ui.element("div").classes("pick"):
+            shown = text("label", label)
             self._select = ui.html(tag="select").on("change", changed, js_handler=_EMIT_VALUE)
+        shown.props["for"] = self._select.html_id
         self._select.props["name"] = name
 
     def offer(self, values: list[str]) -> None:

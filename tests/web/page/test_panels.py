@@ -1,6 +1,7 @@
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,9 @@ class Reading(HTMLParser):
 def hostile() -> Model:
     """A model in which every text is hostile."""
     model = Model(60, Clock())
-    texts = dict.fromkeys(("channel", "message", "full_name", "email", "club_status", "region"), HOSTILE)
+    texts: dict[str, Any] = dict.fromkeys(
+        ("channel", "message", "full_name", "email", "club_status", "region"), HOSTILE
+    )
     model.take_ratings([(rating(1, **texts), -1)])
     model.take_alert(alert(1, rule=HOSTILE))
     model.take_letter(
