@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from ..errors import SinkError, logged
 from ..state import encode
-from .buffer import resumed
+from .buffer import Chunk, resumed
 from .bulk import Document, Rejected, operations, source
 from .senders import Senders, outcomes
 from .state import LaneState
@@ -49,11 +49,13 @@ class Lane(StatefulSinkPartition[Iterable[Document], bytes]):
         self._senders.backlog.check()
         if not self._sink.keep_unanswered and not self._senders.wait_for(self._chunks, _ANSWER_SECONDS):
             raise SinkError(f"Elasticsearch did not answer for {_ANSWER_SECONDS:.0f} s")
-        answered = [chunk for chunk in self._chunks if chunk.answered]
+        answered, waiting = list[Chunk](), deque[Chunk]()
+        for chunk in self._chunks:  # a thread may answer another at any time: it is asked once
+            (answered if chunk.answered else waiting).append(chunk)
         refused = [Rejected(*source(line), *why[1:]) for chunk in answered for line, why in chunk.rejected]
         self._decide(sum(chunk.documents for chunk in answered) - len(refused), refused + self._rejected)
         self._rejected = []
-        self._chunks = deque(chunk for chunk in self._chunks if not chunk.answered)
+        self._chunks = waiting
         return encode(LaneState(tuple(self._senders.keep(chunk) for chunk in self._chunks)))
 
     @override

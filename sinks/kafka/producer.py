@@ -3,8 +3,9 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -15,6 +16,8 @@ from .messages import Identity, KafkaMessage, KafkaRecord, Rejected
 from .state import LaneState
 from .topic import Topic
 from .written import Written
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -139,13 +142,17 @@ class _Reports:
 
     def __init__(self) -> None:
         self.trouble = ""
-        self.failures: list[KafkaError] = []
-        self._too_large: list[tuple[str, KafkaMessage]] = []
+        # Several threads report at any time, so both are emptied one by one.
+        self._failures = deque[KafkaError]()
+        self._too_large = deque[tuple[str, KafkaMessage]]()
+
+    def take_failures(self) -> list[KafkaError]:
+        """Why messages were not delivered since the last call."""
+        return _taken(self._failures)
 
     def take_too_large(self) -> list[tuple[str, KafkaMessage]]:
         """The topics and messages that were refused as too large since the last call."""
-        taken, self._too_large = self._too_large, []
-        return taken
+        return _taken(self._too_large)
 
     def on_delivery(self, error: KafkaError | None, message: Message) -> None:
         """Keep a message that was not delivered."""
@@ -155,12 +162,19 @@ class _Reports:
             sent = KafkaMessage(message.key(), message.value() or b"", message.headers())
             self._too_large.append((message.topic() or "", sent))
         else:
-            self.failures.append(error)
+            self._failures.append(error)
 
     def on_error(self, error: KafkaError) -> None:
         """Keep the producer's latest trouble."""
         self.trouble = error.str()
         log.warning("producer: %s", error.str())
+
+
+def _taken(reports: deque[T]) -> list[T]:
+    taken = list[T]()
+    while reports:
+        taken.append(reports.popleft())
+    return taken
 
 
 class _Outlet:
@@ -238,7 +252,7 @@ class _Outlet:
 
     def _flush_once(self) -> None:
         left = self._producer.flush(self._deadline)
-        failures, self._reports.failures = self._reports.failures, []
+        failures = self._reports.take_failures()
         if left or failures:
             count = left + len(failures)
             why = failures[0].str() if failures else self._reports.trouble or "no answer"

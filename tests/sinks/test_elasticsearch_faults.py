@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 from elasticsearch import Elasticsearch as Client
+from prometheus_client import REGISTRY
 
 from servers.embedded.elasticsearch import EmbeddedElasticsearch, Fault, in_turn
 from servers.embedded.elasticsearch.faults import ItemFaults
-from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused, Template
+from sinks.elasticsearch import Cluster, Document, ElasticsearchSink, Refused, Rejected, Template
 from sinks.elasticsearch.state import LaneState
 from sinks.state import encode
 from tests.sinks.answers import ELASTICSEARCH, Answer, Answers
@@ -90,6 +91,32 @@ def test_only_what_failed_is_sent_again(server: EmbeddedElasticsearch, rejects: 
     with Client(server.url) as client:
         versions = {str(number): client.get(index="i", id=str(number))["_version"] for number in range(20)}
     assert versions == {str(number): 1 for number in range(20)}
+
+
+def test_refusals_that_come_during_a_snapshot_are_rejected_with_the_next(server: EmbeddedElasticsearch) -> None:
+    refused = some({1: (400, "document_parsing_exception")})
+    server.faults = in_turn(Fault(items=refused), Fault(items=refused, delay=0.5))
+    seen: list[str | None] = []
+
+    def reject(rejected: Sequence[Rejected]) -> None:
+        seen.extend(one.id for one in rejected)
+        wait_until(lambda: waiting() == before)
+
+    sink = replace(make(server, Rejects(), template("i")), reject=reject, keep_unanswered=True)
+    before = waiting()
+    lane = sink.build_part("step", "0000", None)
+    lane.write_batch([documents("i", range(5))])
+    wait_until(lambda: waiting() == before)
+    lane.write_batch([documents("i", range(5, 10))])
+    assert unanswered(lane) != (), "its last documents were answered during the snapshot"
+    assert seen == ["1"]
+    assert unanswered(lane) == ()
+    assert seen == ["1", "6"]
+    lane.close()
+
+
+def waiting() -> float:
+    return REGISTRY.get_sample_value("elasticsearch_buffered_documents") or 0.0
 
 
 @pytest.mark.parametrize(
