@@ -62,10 +62,10 @@ def no_key(rating: Rating) -> None:
 
 KINDS = (good, half_a_pair, no_text, text_for_a_number, more_than_64_bits, of_a_broken_customer, no_key)
 
-RULE = "rule:unhappy-platinum"
+RULE, ALERT = "rule:unhappy-platinum", "alert:unhappy-platinum"
 JSON: dict[Any, set[str]] = {
     good: set(),
-    half_a_pair: {"enriched_json", RULE, "raw_rating_json"},
+    half_a_pair: {"enriched_json", ALERT, "raw_rating_json"},
     no_text: {RULE, "enriched_json", "raw_rating_json"},
     text_for_a_number: {RULE},
     more_than_64_bits: set(),
@@ -75,7 +75,7 @@ JSON: dict[Any, set[str]] = {
 """The steps that cannot process such a rating, where what is enriched is written as JSON."""
 AVRO: dict[Any, set[str]] = {
     **JSON,
-    half_a_pair: {"enriched_avro", "search_json", RULE, "raw_rating_json"},
+    half_a_pair: {"enriched_avro", "search_json", ALERT, "raw_rating_json"},
     no_text: {RULE, "enriched_avro", "search_json", "raw_rating_json"},
     text_for_a_number: {RULE, "enriched_avro"},
     more_than_64_bits: {"enriched_avro"},
@@ -183,7 +183,7 @@ def check(kinds: Sequence[Sequence[Any]], *, avro: bool, workers: int = 1) -> No
         bool(failing[kind] & {"enriched_json", "enriched_avro", "decode_ratings"}) for kind in every
     )
     assert run.good["alerts"].total() == count - sum(
-        bool(failing[kind] & {"alerts_json", RULE, "decode_ratings"}) for kind in every
+        bool(failing[kind] & {ALERT, RULE, "decode_ratings"}) for kind in every
     )
     assert run.archived == count - sum(bool(failing[kind] & {"archive_rows", "decode_ratings"}) for kind in every)
 
