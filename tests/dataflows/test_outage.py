@@ -96,8 +96,8 @@ def go_on(
         f"{server.name} away for {SECONDS:.0f} s, {RATE} ratings/s, {ratings.count} in all: "
         f"alert latency p99 {p99_before:.0f} ms before, {p99_during:.0f} ms while away"
     )
-    # Below 50 ms a hiccup of the machine would decide.
-    assert p99_during <= 2 * max(p99_before, 50)
+    # Below that, what else the machine does would decide. An alert that waits for the server waits for seconds.
+    assert p99_during <= 2 * max(p99_before, 250)
 
 
 class Ratings:
