@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from records.statistic import POOR
 from web.page.choice import Group
 
 SLOTS = 60
 """Slots of time in the charts."""
 
-POOR_STARS = 2
+POOR_STARS = POOR - 1
 """The most stars of a poor rating."""
 
 _AHEAD_SECONDS = 60.0
