@@ -1,6 +1,7 @@
 """Statistics of ratings: what is told of the ratings of one window, for each value of each dimension."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -92,7 +93,7 @@ class EncodedStatistic(msgspec.Struct, gc=False):
 def keys(matches: Sequence[Match]) -> list[tuple[Any, ...]]:
     """What ratings are counted by within a window: channel, stars and the customer's segment.
 
-    Without segments, which are compared by identity and kept with customers, a rating would take twice the time.
+    Without segments, which keep their hash and are kept with customers, a rating would take twice the time.
     """
     return [
         ((rating := match.rating).channel, rating.stars, (customer := match.customer).segment or _segment(customer))
@@ -110,16 +111,13 @@ def origins(matches: Sequence[Match]) -> list[tuple[int, int]]:
     return [(match.rating.source_partition, match.rating.rating_ts) for match in matches]
 
 
-_segments: dict[tuple[str | None, str | None, bool], Segment] = {}
-
-
 def _segment(customer: Customer) -> Segment:
-    """The segment of a customer, the same for all customers like it."""
-    if len(_segments) >= _MOST_SEGMENTS:
-        _segments.clear()  # some are then there twice, and are added up when they are tidied
-    fields = customer.club_status, customer.region, customer is NOBODY
-    customer.segment = segment = _segments.setdefault(fields, Segment(*fields))
+    customer.segment = segment = _same(customer.club_status, customer.region, customer is NOBODY)
     return segment
+
+
+_same = lru_cache(_MOST_SEGMENTS)(Segment)
+"""The same segment for all customers like one: what is identical is compared in no time."""
 
 
 def tidy(key: tuple[str | None, int | None, Segment]) -> tuple[Any, ...]:
