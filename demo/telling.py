@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from html import unescape
 from types import TracebackType
+from typing import Any
 
 from typing_extensions import Self
 
@@ -38,6 +39,11 @@ class Slack:
     def count(self) -> int:
         """Messages that have come so far."""
         return self._slack.count
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The newest messages, as they were posted."""
+        return [one.body for one in self._slack.posted]
 
     def new(self) -> list[str]:
         """The texts of the messages that came since the last call."""

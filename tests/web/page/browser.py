@@ -1,6 +1,5 @@
 """A browser on the page of a running flow."""
 
-import shutil
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +13,7 @@ from demo.page import Page
 from demo.topics import CUSTOMERS, PARTITIONS, RATINGS
 from servers.embedded.kafka import EmbeddedKafka
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 RATE = 20.0
-
-
-def unavailable() -> str | None:
-    """Why no browser can run here; None: one can."""
-    return None if CHROMIUM else "there is no chromium: apt-get install chromium"
 
 
 class RunningFlow:

@@ -8,9 +8,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect, sync_playwright
 
+from servers.chromium import CHROMIUM, unavailable
 from servers.process import ROOT
 from tests.conftest import require
-from tests.web.page.browser import CHROMIUM, RunningFlow, unavailable
+from tests.web.page.browser import RunningFlow
 
 MILLISECONDS = 90_000
 PICTURES = ROOT / "build" / "page"
