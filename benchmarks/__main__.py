@@ -3,23 +3,23 @@
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 
-from benchmarks import epochs, intake, kafka, latency, notify, page, partitions, rules, start, statistics
+from benchmarks import day, epochs, intake, latency, notify, page, partitions, rules, start, statistics
+from benchmarks import kafka as on_kafka
 from benchmarks.avro import compare as avro
-from benchmarks.elasticsearch import compare as elasticsearch
+from benchmarks.elasticsearch import compare as to_elasticsearch
 from benchmarks.harness.results import RESULTS, write
-from benchmarks.s3 import compare as s3
-from servers.elasticsearch import unavailable as elasticsearch_unavailable
-from servers.kafka import unavailable as kafka_unavailable
-from servers.s3 import unavailable as s3_unavailable
+from benchmarks.s3 import compare as to_s3
+from servers import chromium, elasticsearch, kafka, s3
 
 COMPARISONS = {
-    "kafka": kafka.compare,
+    "kafka": on_kafka.compare,
     "latency": latency.compare,
     "notify": notify.compare,
     "epochs": epochs.compare,
-    "elasticsearch": elasticsearch.compare,
-    "s3": s3.compare,
+    "elasticsearch": to_elasticsearch.compare,
+    "s3": to_s3.compare,
     "avro": avro.compare,
     "start": start.compare,
     "intake": intake.compare,
@@ -27,7 +27,16 @@ COMPARISONS = {
     "rules": rules.compare,
     "statistics": statistics.compare,
     "page": page.compare,
+    "day": day.compare,
 }
+
+NEEDS: dict[str, tuple[Callable[[], str | None], ...]] = {
+    "elasticsearch": (kafka.unavailable, elasticsearch.unavailable),
+    "s3": (kafka.unavailable, s3.unavailable),
+    "day": (chromium.unavailable,),
+    **dict.fromkeys(("epochs", "rules", "page"), ()),
+}
+"""What a comparison needs; the others need a Kafka. Each says why it cannot run here."""
 
 
 def main() -> str | None:
@@ -62,13 +71,10 @@ def main() -> str | None:
     parser.add_argument("--seed", type=int, default=1, help="of the data (%(default)s)")
     options = parser.parse_args()
     chosen = list(COMPARISONS) if options.comparison == "all" else [options.comparison]
-    reason = None if set(chosen) <= {"epochs", "rules", "page"} else kafka_unavailable()
-    if reason is None and "elasticsearch" in chosen:
-        reason = elasticsearch_unavailable()
-    if reason is None and "s3" in chosen:
-        reason = s3_unavailable()
-    if reason is not None:
-        return reason
+    needs = [unavailable for name in chosen for unavailable in NEEDS.get(name, (kafka.unavailable,))]
+    for reason in (unavailable() for unavailable in dict.fromkeys(needs)):
+        if reason is not None:
+            return reason
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     RESULTS.mkdir(exist_ok=True)
     for name in chosen:

@@ -39,7 +39,7 @@ def compare(_options: Namespace) -> dict[str, Any]:
 
 
 async def _measure(bootstrap: str, page: Page) -> list[dict[str, float]]:
-    producing = asyncio.create_task(_produce(bootstrap))
+    producing = asyncio.create_task(produce(bootstrap, RATE))
     print(f"{RATE:,} ratings/s\n{'open pages':>12}{'CPUs':>8}{'MiB':>8}{'updates/s a page':>18}", flush=True)
     found = []
     for pages in PAGES:
@@ -67,17 +67,19 @@ def _shown_rate(html: str) -> float:
     return float(found[1].replace(",", "")) if found else 0.0
 
 
-async def _produce(bootstrap: str) -> None:
-    pace, draw, number = Pace(RATE), Random(1), count(1)
+async def produce(bootstrap: str, rate: float) -> None:
+    """Write enriched ratings until it is cancelled."""
+    pace, draw, number = Pace(rate), Random(1), count(1)
     with Feed(bootstrap) as feed:
         while True:
-            for encoded in encode_matches([_match(draw, next(number)) for _ in range(pace.due())]):
+            for encoded in encode_matches([match(draw, next(number)) for _ in range(pace.due())]):
                 feed.send(ENRICHED, (encoded.key or "").encode(), encoded.value)
             feed.poll()
             await asyncio.sleep(0.02)
 
 
-def _match(draw: Random, number: int) -> Match:
+def match(draw: Random, number: int) -> Match:
+    """A rating of now, of one of 1,000 customers."""
     user, channel = draw.randrange(1000), draw.choice(("web", "ios", "iOS", "android"))
     rating = Rating(number, user, draw.randint(1, 4), 1, None, channel, "why is it so difficult to keep it clean ?")
     rating.rating_ts, rating.source_partition, rating.source_offset = time.time_ns() // 1_000_000, 0, number

@@ -14,6 +14,7 @@ from settings import Settings, SettingsError
 from settings.kafka import name_variable
 from web.listen import address, listen
 from web.page.app import app
+from web.page.model import Model
 
 log = logging.getLogger("web")
 
@@ -47,7 +48,7 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     properties: dict[str, Any] = {**settings.properties, "logger": logger}
     properties["group.id"] = f"{settings.kafka.group_id}-page"
     try:
-        served = app(settings, properties)
+        served = app(settings, properties, Model(settings.page.minutes))
     except KafkaException as error:
         raise SettingsError(settings.name_files(name_variable(error.args[0].str(), settings.properties))) from None
     config = uvicorn.Config(

@@ -19,6 +19,11 @@ def peak_megabytes(pids: Iterable[int]) -> float:
     return sum(_peak_kilobytes(pid) for root in pids for pid in _tree(root)) / 1024
 
 
+def resident_megabytes() -> float:
+    """What this process has resident now, in MiB."""
+    return int(_read(Path("/proc/self/statm")).split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def threads(pids: Iterable[int]) -> int:
     """How many threads `pids` and their children have."""
     return sum(len(list(Path(f"/proc/{pid}/task").glob("*"))) for root in pids for pid in _tree(root))

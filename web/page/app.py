@@ -1,6 +1,7 @@
 """The application of the page: what it reads, while it runs, and the page itself."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -34,18 +35,18 @@ _STYLE = Path(__file__).with_name("style.css")
 _ICON = "\N{WHITE MEDIUM STAR}"
 
 
-def app(settings: Settings, properties: dict[str, Any]) -> ASGIApp:
+def app(settings: Settings, properties: dict[str, Any], model: Model) -> ASGIApp:
     """The application.
 
     Args:
         settings: of the flow and of the page.
         properties: of librdkafka.
+        model: takes what comes.
 
     Raises:
         KafkaException: librdkafka refuses the properties.
     """
     intake, ratings = settings.intake, settings.topics.ratings
-    model = Model(settings.page.minutes)
     topics = Topics(settings, properties, model)
     producing = {name: value for name, value in properties.items() if name != "group.id"}
     topic = Topic(ratings, producing, intake.queue_ratings, intake.queue_bytes, intake.delivery_seconds, lambda: None)
@@ -55,6 +56,8 @@ def app(settings: Settings, properties: dict[str, Any]) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        gc.collect()
+        gc.freeze()  # a collection of all that is imported would hold up every page
         reading = asyncio.create_task(topics.run())
         others = [asyncio.create_task(topic.run()), asyncio.create_task(sight.health.run())]
         for task in (reading, *others):

@@ -3,11 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import islice
 from statistics import median
 from typing import NamedTuple
 
-from web.page.choice import Group
+from web.page.choice import EVERYTHING, Group
 from web.page.model import Model, Seen
 from web.page.slots import POOR_STARS
 
@@ -106,7 +107,7 @@ def figures(model: Model, choice: Group) -> Figures:
         ),
         list(islice((seen for seen in reversed(model.recent.values()) if choice.takes(seen.group)), FEED)),
         _unhappy([seen for seen in reversed(model.alerted) if choice.takes(seen.group)]),
-        _raters([seen for seen in model.recent.values() if choice.takes(seen.group)]),
+        _raters([seen for seen in model.recent.values() if choice == EVERYTHING or choice.takes(seen.group)]),
     )
 
 
@@ -137,7 +138,9 @@ def _unhappy(alerted: Sequence[Seen]) -> list[Unhappy]:
 
 
 def _raters(recent: Sequence[Seen]) -> list[Rater]:
-    counts = Counter(seen.rating.user_id for seen in recent)
-    top = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_RATERS]
-    newest = {seen.rating.user_id: seen.rating for seen in recent}
-    return [Rater(user_id, newest[user_id].full_name, newest[user_id].club_status, count) for user_id, count in top]
+    counts = Counter([seen.rating.user_id for seen in recent])
+    top = dict(nsmallest(_RATERS, counts.items(), key=lambda item: (-item[1], item[0])))
+    newest = {seen.rating.user_id: seen.rating for seen in recent if seen.rating.user_id in top}
+    return [
+        Rater(user_id, newest[user_id].full_name, newest[user_id].club_status, count) for user_id, count in top.items()
+    ]
