@@ -1,13 +1,18 @@
-"""Elasticsearch or S3 goes away under a steady load: alerts go on as before, and nothing is missing when it is back."""
+"""Elasticsearch or S3 goes away under a steady load: alerts go on as before, and nothing is missing when it is back.
+
+Meanwhile the status says which of them is away.
+"""
 
 import io
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from statistics import quantiles
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,10 +22,11 @@ from elasticsearch import Elasticsearch as Client
 from servers.elasticsearch import Elasticsearch
 from servers.job import Job
 from servers.kafka import Kafka
-from servers.process import Server
+from servers.process import Server, free_ports
 from servers.s3 import S3
 from servers.topics import read
 from tests.dataflows.test_archive import archived, keys
+from tests.dataflows.test_status import api, shown, until
 from tests.dataflows.world import settings
 
 RATE = 2000
@@ -59,12 +65,13 @@ def test_alerts_go_on_while_elasticsearch_is_away(
 ) -> None:
     server = elasticsearch_here
     with Client(server.url, request_timeout=60) as client:
-        go_on(kafka, names, {"ELASTICSEARCH_URL": server.url}, server, lambda: indexed(client), tmp_path)
+        variables = {"ELASTICSEARCH_URL": server.url}
+        go_on(kafka, names, "search", variables, server, lambda: indexed(client), tmp_path)
 
 
 def test_alerts_go_on_while_s3_is_away(kafka: Kafka, names: dict[str, str], s3_here: S3, tmp_path: Path) -> None:
     variables = {"S3_BUCKET": BUCKET, "S3_ROLL_SECONDS": "3", **s3_here.environment}
-    go_on(kafka, names, variables, s3_here, lambda: visible(s3_here), tmp_path)
+    go_on(kafka, names, "archive", variables, s3_here, lambda: visible(s3_here), tmp_path)
     enriched = [json.loads(message.value() or b"") for message in read(kafka.bootstrap, names["enriched"])]
     rows = archived(s3_here, BUCKET)
     assert sorted(rows, key=where) == sorted(enriched, key=where)
@@ -72,15 +79,23 @@ def test_alerts_go_on_while_s3_is_away(kafka: Kafka, names: dict[str, str], s3_h
 
 
 def go_on(
-    kafka: Kafka, names: dict[str, str], branch: dict[str, str], server: Server, found: Callable[[], int], folder: Path
+    kafka: Kafka,
+    names: dict[str, str],
+    branch: str,
+    its_settings: dict[str, str],
+    server: Server,
+    found: Callable[[], int],
+    folder: Path,
 ) -> None:
     """Kill the server of a branch under load and start it again; compare alerts' latencies, and await all ratings."""
-    ratings = Ratings(kafka, names)
-    with Job(folder, settings(names, kafka.bootstrap, **branch)) as job:
+    ratings, (port,) = Ratings(kafka, names), free_ports(1)
+    variables = settings(names, kafka.bootstrap, **its_settings)
+    with Job(folder, {**variables, **api(port, folder)}) as job:
         ratings.write(4)  # the first bulk into a new index takes seconds
         before = ratings.write(SECONDS)
         server.kill()
         during = ratings.write(SECONDS)
+        until(lambda: shown(port, variables, "--json"), lambda code, now: code == 1 and is_told(now, branch))
         server.start()
         ratings.write(2)
         deadline = time.monotonic() + 120
@@ -98,6 +113,12 @@ def go_on(
     )
     # Below that, what else the machine does would decide. An alert that waits for the server waits for seconds.
     assert p99_during <= 2 * max(p99_before, 250)
+
+
+def is_told(status: dict[str, Any], branch: str) -> bool:
+    """Whether the status says in words that the server of a branch takes nothing."""
+    said = rf"ratings: {branch}: held back for \d+ s: .+, [\d,]+ \w+ wait"
+    return any(re.fullmatch(said, trouble) for trouble in status["troubles"])
 
 
 class Ratings:
