@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "servers": set[str](),
     "demo": FLOW | {"servers"},
     "examples": {"operators", "sources", "sinks", "messages"},
-    "benchmarks": FLOW | {"servers", "demo"},
+    "benchmarks": FLOW | {"web", "servers", "demo"},
     "tests": FLOW | {"monitoring", "web", "servers", "demo", "examples", "benchmarks"},
 }
 """Of each room the rooms, or modules of them, that it may import beside itself."""
