@@ -15,7 +15,7 @@ ROOMS := dataflows messages monitoring operators records settings sinks sources 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-run: .venv/runtime ## the main job on an embedded Kafka with generated data; FOR=seconds RATE=ratings/s
+run: .venv/demo ## the main job on an embedded Kafka with generated data; FOR=seconds RATE=ratings/s
 	@$(BIN)/python -m demo $(if $(FOR),--for $(FOR)) $(if $(RATE),--rate $(RATE))
 
 # Files stay whole, and the order is kept: the longest come early, and the workers end together.
@@ -59,8 +59,9 @@ docs: .venv/runtime ## write docs/settings.md and docs/metrics.md
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes
 lock: .venv/dev ## resolve all dependencies anew into requirements/, those of the benchmarks' rivals, too
 	$(BIN)/pip install --quiet uv==0.13.9
-	$(COMPILE) --upgrade --extra demo --extra web pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) --extra demo --extra web --extra dev -c requirements/runtime.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --upgrade --extra notify --extra web pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) --upgrade --extra notify --extra web --extra demo -c requirements/runtime.txt pyproject.toml -o requirements/demo.txt
+	$(COMPILE) --extra notify --extra web --extra demo --extra dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --upgrade requirements/quix.in -o requirements/quix.txt
 	$(COMPILE) --upgrade requirements/quix-s3.in -o requirements/quix-s3.txt
 
@@ -74,9 +75,14 @@ lock: .venv/dev ## resolve all dependencies anew into requirements/, those of th
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+.venv/demo: requirements/demo.txt | .venv/bin/python
+	@echo "installing into .venv (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@ .venv/runtime
+
 .venv/dev: requirements/dev.txt | .venv/bin/python
 	@echo "installing the development tools into .venv (once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@ .venv/runtime
+	@touch $@ .venv/runtime .venv/demo
 
 .PHONY: help run test coverage soak lint format servers servers-cdc bench docs lock
