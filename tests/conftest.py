@@ -1,14 +1,19 @@
 """What all tests share: real servers for the session, and names for topics that nobody else uses."""
 
 import os
+import shutil
+import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from servers import connect as connect_server
+from servers import debian
 from servers import elasticsearch as elasticsearch_server
 from servers import kafka as kafka_server
 from servers import mariadb as mariadb_server
@@ -18,8 +23,10 @@ from servers.connect import Connect
 from servers.elasticsearch import Elasticsearch
 from servers.kafka import Kafka
 from servers.mariadb import MariaDB
+from servers.process import ROOT
 from servers.registry import Registry
 from servers.s3 import S3
+from tests.image import Image
 
 # How long an example takes depends on what else runs.
 hypothesis_settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -145,3 +152,19 @@ def topics() -> Callable[[str], str]:
 def names(topics: Callable[[str], str]) -> dict[str, str]:
     """The names of the job's topics in this test, by what they are; none is created."""
     return {name: topics(name) for name in ("ratings", "customers", "enriched", "alerts", "dead_letters")}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that other users reach, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="image-"))
+    folder.chmod(0o755)
+    yield folder
+    subprocess.run(["chmod", "-R", "u+w", str(folder)], check=True)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def image(folder: Path) -> Image:
+    require(debian.unavailable("tini", "tini"))
+    return Image(ROOT, folder / "root")

@@ -1,17 +1,20 @@
-"""The image without Docker: what the Dockerfile copies, in a folder, and its command, run as its user."""
+"""The image without Docker: the files that the Dockerfile makes, in a folder."""
 
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from servers import debian
+from tests.container import Container
+
 _PATTERN = re.compile(r"\*\*/?|\*|\?|\\.|.", re.DOTALL)
-_USER_IN = ("setpriv", "--clear-groups", "--regid=0", "--no-new-privs")
-"""Docker gives a user without a name the group 0."""
+_PACKAGES = re.compile(r"apt-get install(?: -\S+)* ([^&]+)")
 
 
 class Dockerignore:
@@ -55,31 +58,62 @@ def files(context: Path, ignore: Dockerignore) -> Iterator[str]:
 class Image:
     """The image of a context, made in `folder`: instructions that are not known here are refused.
 
-    The packages are not installed: those of the interpreter that runs the tests are used.
+    `folder` stands for the root of its file system. Packages of Debian are programs in it. Those of Python are not
+    installed: the interpreter that runs the tests has them.
     """
 
     def __init__(self, context: Path, folder: Path) -> None:
-        self.workdir, self.user, self.environment, self.command = folder, "0", dict[str, str](), list[str]()
+        self.folder = folder
+        self.user, self.environment, self.labels = "0", dict[str, str](), dict[str, str]()
+        self.entrypoint, self.command, self.health_check = list[str](), list[str](), ""
         self._files = sorted(files(context, Dockerignore((context / ".dockerignore").read_text())))
-        for line in (context / "Dockerfile").read_text().splitlines():
+        self._programs = folder / "usr/local/bin"
+        self._programs.mkdir(parents=True)
+        self._program("python", [sys.executable])
+        inside = ""
+        for line in (context / "Dockerfile").read_text().replace("\\\n", "").splitlines():
             instruction, _, rest = line.partition(" ")
             if instruction == "WORKDIR":
-                self.workdir = folder / rest.lstrip("/")
+                inside = rest
+                self.workdir = folder / inside.lstrip("/")
                 self.workdir.mkdir(parents=True)
             elif instruction == "COPY":
                 self._copy(context, *rest.split())
-            elif instruction == "RUN" and not rest.startswith("pip install "):
-                subprocess.run(["sh", "-euc", rest], cwd=self.workdir, check=True)
+            elif instruction == "RUN":
+                self._run(rest)
             elif instruction == "USER":
                 self.user = rest
+            elif instruction == "LABEL":
+                self.labels |= dict(word.split("=", 1) for word in shlex.split(rest))
             elif instruction == "ENV":
-                self.environment |= dict(word.split("=", 1) for word in rest.split())
+                values = rest.replace(f"={inside}", f"={self.workdir}")
+                self.environment |= dict(word.split("=", 1) for word in values.split())
+            elif instruction == "HEALTHCHECK":
+                self.health_check = rest.partition("CMD ")[2]
+            elif instruction == "ENTRYPOINT":
+                self.entrypoint = json.loads(rest)
             elif instruction == "CMD":
                 self.command = json.loads(rest)
-            elif instruction not in {"", "#", "FROM", "RUN"}:
+            elif instruction not in {"", "#", "FROM"}:
                 raise ValueError(f"{instruction} is not known here")
         if os.getuid() != 0:
             subprocess.run(["chmod", "-R", "a-w", str(self.workdir)], check=True)
+
+    def _run(self, command: str) -> None:
+        if command.startswith("pip install "):
+            return
+        if "apt-get install" in command:
+            for package in _PACKAGES.search(command)[1].split():  # type: ignore[index]
+                self._program(package, debian.program(package, package))
+            return
+        text = command.replace("/usr/local/bin", str(self._programs))
+        subprocess.run(["sh", "-euc", text], cwd=getattr(self, "workdir", self.folder), check=True)
+
+    def _program(self, name: str, command: Sequence[str]) -> None:
+        """Put a program into the image that is another one of this machine."""
+        script = self._programs / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+        script.chmod(0o755)
 
     def _copy(self, context: Path, source: str, target: str) -> None:
         """Copy a file or what is in a folder, as from a checkout that only its owner may read."""
@@ -95,39 +129,30 @@ class Image:
             place.chmod(0o600)
 
     def start(
-        self, command: Sequence[str], environment: Mapping[str, str], output: int, error: int = subprocess.STDOUT
-    ) -> subprocess.Popen[str]:
-        """Start a command of the image as its user, with no variables but these and its own."""
-        python, *options = command
-        if python != "python":
-            raise ValueError(f"{python} is not known here")
-        return subprocess.Popen(
-            [*as_user(self.user), sys.executable, *options],
-            cwd=self.workdir,
-            env={"PATH": os.defpath, **self.environment, **environment},
-            stdout=output,
-            stderr=error,
-            text=True,
-        )
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        output: int,
+        *,
+        user: str = "",
+        writable: Sequence[Path] = (),
+    ) -> Container:
+        """Start a container with a command instead of the image's entrypoint and command.
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str], seconds: float = 60) -> tuple[int, str]:
+        Args:
+            command: of the image.
+            environment: variables beside the image's own.
+            output: a descriptor, or `subprocess.PIPE`.
+            user: `USER` or `USER:GROUP`; by default the image's own.
+            writable: the folders that are not read-only.
+        """
+        variables = {"PATH": f"{self._programs}:/usr/bin:/bin", **self.environment, **environment}
+        return Container(command, self.workdir, variables, output, user or self.user, writable)
+
+    def run(
+        self, command: Sequence[str], environment: Mapping[str, str], seconds: float = 60, writable: Sequence[Path] = ()
+    ) -> tuple[int, str]:
         """Run a command to its end; its exit code, and what it wrote."""
-        process = self.start(command, environment, subprocess.PIPE)
-        try:
-            written, _ = process.communicate(timeout=seconds)
-        finally:
-            process.kill()
-        return process.returncode, written
-
-
-def as_user(user: str) -> list[str]:
-    """What comes before a command that is to run as `user`; nothing where we may not change the user.
-
-    An interpreter in a home that is closed to others may be read all the same, but nothing may be written.
-    """
-    if os.getuid() != 0:
-        return []
-    plain = [*_USER_IN, f"--reuid={user}"]
-    if subprocess.run([*plain, sys.executable, "-c", ""], check=False, capture_output=True).returncode == 0:
-        return plain
-    return [*plain, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        with self.start(command, environment, subprocess.PIPE, writable=writable) as container:
+            written = container.output(seconds)
+            return container.wait(seconds), written
