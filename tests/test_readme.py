@@ -11,7 +11,7 @@ from settings.table import write_into
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")),
-    *(ROOT / name / "README.md" for name in ("benchmarks", "k8s", "sinks")),
+    *(ROOT / name / "README.md" for name in ("benchmarks", "k8s", "k8s/waxctl", "sinks")),
     *(ROOT / "docs").rglob("*.md"),
 ]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()

@@ -1,0 +1,1 @@
+from dataflows.ratings import flow  # noqa: D100, F401
