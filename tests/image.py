@@ -63,7 +63,7 @@ class Image:
     """
 
     def __init__(self, context: Path, folder: Path) -> None:
-        self.folder = folder
+        self.workdir = folder
         self.user, self.environment, self.labels = "0", dict[str, str](), dict[str, str]()
         self.entrypoint, self.command, self.health_check = list[str](), list[str](), ""
         self._files = sorted(files(context, Dockerignore((context / ".dockerignore").read_text())))
@@ -102,12 +102,12 @@ class Image:
     def _run(self, command: str) -> None:
         if command.startswith("pip install "):
             return
-        if "apt-get install" in command:
-            for package in _PACKAGES.search(command)[1].split():  # type: ignore[index]
+        if installs := _PACKAGES.search(command):
+            for package in installs[1].split():
                 self._program(package, debian.program(package, package))
             return
-        text = command.replace("/usr/local/bin", str(self._programs))
-        subprocess.run(["sh", "-euc", text], cwd=getattr(self, "workdir", self.folder), check=True)
+        command = command.replace("/usr/local/bin", str(self._programs))
+        subprocess.run(["sh", "-euc", command], cwd=self.workdir, check=True)
 
     def _program(self, name: str, command: Sequence[str]) -> None:
         """Put a program into the image that is another one of this machine."""
