@@ -131,6 +131,15 @@ def test_all_its_modules_can_be_imported(image: Image, home: dict[str, str]) -> 
     assert image.run(["python", "-c", IMPORT, *names], home) == (0, "")
 
 
+def test_the_main_flow_needs_no_extra(image: Image) -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = [re.split(r"[^a-z0-9-]", need)[0] for name in ("notify", "web", "demo") for need in extras[name]]
+    strange = [name.replace("-", "_") for name in named]
+    assert {"slack_sdk", "nicegui", "moto"} <= set(strange)
+    without = f"import sys; sys.modules.update(dict.fromkeys({strange}))\n"
+    assert image.run(["python", "-c", without + IMPORT, "dataflows.ratings", "dataflows.wiring.ratings"], {}) == (0, "")
+
+
 def test_it_holds_the_rules_of_a_job_without_a_file(image: Image) -> None:
     code = "from dataflows.rules import load; print(load(None, 'alerts')[0].name)"
     assert image.run(["python", "-c", code], {}) == (0, "unhappy-platinum\n")

@@ -19,7 +19,8 @@ from records.read_alert import FIELDS
 from settings import Settings
 from sinks.kafka import KafkaSink, KafkaWriter, check
 from sinks.notices import Compose, Entry, KafkaJournal, Limits, NoticeSink, Printer, Terms, Way, Webhook
-from sinks.slack import IncomingWebhook, SlackBot
+from sinks.slack.bot import SlackBot
+from sinks.slack.incoming import IncomingWebhook
 from sources.kafka import Originals
 from sources.kafka.topics import Topics
 from sources.tick import TickSource

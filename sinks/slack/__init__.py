@@ -1,6 +1,1 @@
-"""Slack as a way out of ``sinks/notices/``: a bot's token and a channel, or an incoming webhook."""
-
-from .bot import SlackBot
-from .incoming import IncomingWebhook
-
-__all__ = ["IncomingWebhook", "SlackBot"]
+"""Slack as a way out of ``sinks/notices/``: ``bot.py`` and ``incoming.py``, which need slack_sdk; the rest does not."""

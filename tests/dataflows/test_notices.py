@@ -20,7 +20,8 @@ from servers.embedded.messages import message
 from servers.embedded.registry import RegistryDouble
 from servers.embedded.slack import CHANNEL, TOKEN, EmbeddedSlack
 from sinks.notices import Entry, Notice
-from sinks.slack import IncomingWebhook, SlackBot
+from sinks.slack.bot import SlackBot
+from sinks.slack.incoming import IncomingWebhook
 from sinks.slack.text import safe
 
 OURS = {

@@ -21,7 +21,8 @@ from servers.kafka import Kafka
 from servers.topics import Reader, read, write
 from settings import Settings
 from sinks.notices import Printer, Webhook
-from sinks.slack import IncomingWebhook, SlackBot
+from sinks.slack.bot import SlackBot
+from sinks.slack.incoming import IncomingWebhook
 
 NOTIFY = ("bytewax.run", "dataflows.notify")
 ALERTS, KILLS = int(os.environ.get("NOTIFY_ALERTS", "400")), int(os.environ.get("NOTIFY_KILLS", "4"))

@@ -14,7 +14,8 @@ from servers.embedded.slack import CHANNEL, TOKEN, Call, EmbeddedSlack, Fault
 from sinks.errors import SinkError
 from sinks.notices import Again, Entry, Limits, Notice, Printer, Way, Webhook, gate
 from sinks.notices.webhook import seconds
-from sinks.slack import IncomingWebhook, SlackBot
+from sinks.slack.bot import SlackBot
+from sinks.slack.incoming import IncomingWebhook
 from tests.sinks import told
 
 NOTICE = Notice("5ffa3b5e-0000-4000-8000-000000000000", "", ("k",), "ada", 1_700_000_000_000, {"text": "k"})

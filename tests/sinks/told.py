@@ -7,7 +7,7 @@ from servers.embedded.kafka import EmbeddedKafka
 from servers.embedded.slack import CHANNEL, TOKEN, EmbeddedSlack, Posted
 from servers.kafka import Kafka
 from sinks.notices import Again, Entry, KafkaJournal, Limits, Notice, NoticeSink, Terms, Way
-from sinks.slack import SlackBot
+from sinks.slack.bot import SlackBot
 
 QUICK = Limits(cooldown=0, per_minute=100_000, max_age=1e12)
 """Everybody is told at once."""
