@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 
+import pytest
 from typing_extensions import Self
 
 _NAMESPACES = ("unshare", "--mount", "--pid", "--fork")
@@ -24,6 +25,12 @@ def no_isolation() -> str | None:
         return "only root may make a read-only file system and a process 1"
     made = subprocess.run([*_NAMESPACES, "true"], check=False, capture_output=True, text=True)
     return made.stderr.strip() if made.returncode else None
+
+
+def need_isolation() -> None:
+    """Skip the test where a container has no namespaces of its own: nothing that one could install changes that."""
+    if reason := no_isolation():
+        pytest.skip(reason)
 
 
 class Container:

@@ -16,8 +16,7 @@ from servers.embedded.kafka import EmbeddedKafka
 from servers.kafka import Kafka
 from servers.process import free_ports
 from servers.topics import write
-from tests.conftest import require
-from tests.container import no_isolation
+from tests.container import need_isolation
 from tests.dataflows.test_start import inputs, read
 from tests.dataflows.world import settings
 from tests.image import Image
@@ -65,7 +64,7 @@ def answering(port: int, status: int) -> Iterator[None]:
 
 
 def test_sigterm_ends_it_while_it_starts(image: Image) -> None:
-    require(no_isolation())
+    need_isolation()
     with image.start([*image.entrypoint, *image.command], {}, subprocess.DEVNULL) as container:
         container.wait_for_child("python")
         container.terminate()
@@ -119,7 +118,7 @@ def ask(port: int, method: str, path: str, body: str | None = None) -> tuple[int
 def test_it_enriches_a_rating(
     kafka: Kafka, names: dict[str, str], image: Image, folder: Path, home: dict[str, str]
 ) -> None:
-    require(no_isolation())
+    need_isolation()
     inputs(kafka, names)
     write(kafka.bootstrap, names["customers"], [('{"id":1}', b'{"id":1,"last_name":"Astley"}')])
     write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])

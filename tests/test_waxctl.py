@@ -15,8 +15,7 @@ from servers.embedded.kafka import EmbeddedKafka
 from servers.process import ROOT, free_ports
 from servers.topics import write
 from settings import Settings
-from tests.conftest import require
-from tests.container import Container, no_isolation
+from tests.container import Container, need_isolation
 from tests.dataflows.test_start import read
 from tests.image import Image
 from tests.waxctl.render import KEYS, NAMESPACE, RELEASE, RENDERED, VALUES, heading
@@ -88,7 +87,7 @@ class Pod:
 @pytest.fixture
 def pods(image: Image, folder: Path) -> list[Pod]:
     """The pods, with the addresses of all and the dataflow in their volumes."""
-    require(no_isolation())
+    need_isolation()
     shared = {"recovery": folder / "recovery", "python-files": folder / "python-files"}
     made = [Pod(image, folder, shared, ordinal) for ordinal in range(PROCESSES)]
     shutil.copy(ROOT / "k8s" / "waxctl" / "flow.py", shared["python-files"])
