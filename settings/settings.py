@@ -10,11 +10,13 @@ from pydantic import ValidationError
 
 from settings import kafka
 from settings.alerts import Alerts, check_replaced
+from settings.cluster import Cluster
 from settings.component import Component
 from settings.dead_letters import DeadLetters
 from settings.elasticsearch import Search
 from settings.environment import Given, SettingsError, Variables, beginning_with, given, strangers
 from settings.formats import Formats, SchemaRegistry
+from settings.health import Health
 from settings.intake import Intake
 from settings.join import Join
 from settings.kafka import Kafka, Topics
@@ -47,6 +49,8 @@ class Settings:
     notify: Notify
     slack: Slack
     status: Status
+    cluster: Cluster
+    health: Health
     log: Log
     properties: dict[str, str]
     """Of librdkafka: ``KAFKA_SECURITY_PROTOCOL=SSL`` is ``security.protocol``."""
