@@ -45,6 +45,8 @@ class Ports:
     """Something for each key group each second, for the outputs."""
     customers_loaded: Callable[[], None] = lambda: None
     """Called once the join has all customers that there were at the start."""
+    stop: Callable[[], None] = lambda: None
+    """Called in every process once one of them stops."""
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,5 @@ class NotifyPorts:
     schemas: Schemas | None = None
     """Of Avro; None where all is JSON."""
     ticks: Source[tuple[str, Batch[Any]]] = field(default_factory=lambda: TickSource(()))
+    stop: Callable[[], None] = lambda: None
+    """Called in every process once one of them stops."""

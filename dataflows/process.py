@@ -7,20 +7,68 @@ import os
 import signal
 import sys
 import threading
+import time
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 from sources.epochs import BYTEWAX_DEFAULT
 
-_stop = threading.Event()
+log = logging.getLogger(__name__)
+
+_stops = list[float]()
+"""When the process was asked to stop, at most once, in seconds of the monotonic clock."""
 
 
 def stopping() -> bool:
-    """Whether SIGTERM or SIGINT asked the process to stop."""
-    return _stop.is_set()
+    """Whether the process was asked to stop, by SIGTERM, by SIGINT, or by another process of its cluster."""
+    return bool(_stops)
+
+
+def stopping_for() -> float | None:
+    """The seconds since then. None: it was not asked to stop."""
+    return time.monotonic() - _stops[0] if _stops else None
+
+
+def stop(why: str = "another process of the cluster stops") -> None:
+    """Have all sources end, and so the flow, after a last snapshot. Any thread may ask; the first one counts."""
+    if not _stops:
+        _stops.append(time.monotonic())
+        log.info("stopping: %s", why)
+
+
+def take_signals() -> None:
+    """Have SIGTERM and SIGINT stop the process. Call it from the main thread; a second call changes nothing.
+
+    Python runs a handler in the main thread, which is in Rust for as long as Bytewax waits for another process. But
+    the interpreter writes each signal to a file as it comes, and a thread reads it there.
+    """
+    if signal.getsignal(signal.SIGTERM) is _ignore:
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    # Without handlers Bytewax dies at SIGTERM and aborts at SIGINT.
+    for number in _SIGNALS:
+        signal.signal(number, _ignore)
+    threading.Thread(target=_read_signals, args=(reading,), name="signals", daemon=True).start()
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """The thread that reads the signals acts."""
+
+
+def _read_signals(file: int) -> None:
+    while True:
+        for number in os.read(file, 64):
+            if number in _SIGNALS:
+                stop(signal.Signals(number).name)
 
 
 def set_up(log_level: str) -> None:
@@ -31,9 +79,7 @@ def set_up(log_level: str) -> None:
         for name in ("librdkafka", "elastic_transport", "slack_sdk"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         logging.getLogger("botocore").setLevel(logging.WARNING)
-    # Bytewax dies at SIGTERM and aborts at SIGINT. If its sources end, it takes a last snapshot and exits with 0.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _stop.set())
+    take_signals()
     _keep_freed_memory()
     # The garbage collector does not track records, only batches and the program itself.
     gc.collect()
@@ -51,6 +97,8 @@ class Launch(NamedTuple):
     """Threads of each process."""
     epoch: timedelta = BYTEWAX_DEFAULT
     """The epoch interval."""
+    addresses: tuple[str, ...] = ()
+    """Of all processes of the cluster; empty if there is one process."""
 
 
 def launch(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Launch:
@@ -72,7 +120,8 @@ def launch(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.e
         return Launch(options.recovery_directory, workers=workers, epoch=epoch)
     if addresses is None and "BYTEWAX_HOSTFILE_PATH" in environ:
         addresses = ";".join(Path(environ["BYTEWAX_HOSTFILE_PATH"]).read_text().split())
-    return Launch(options.recovery_directory, process, len(addresses.split(";")) if addresses else 1, workers, epoch)
+    hosts = tuple(addresses.split(";")) if addresses else ()
+    return Launch(options.recovery_directory, process, len(hosts) or 1, workers, epoch, hosts)
 
 
 def has_recovery_store() -> bool:

@@ -24,6 +24,7 @@ from operators.each import Oks, each, together
 from operators.join import Join, join_table
 from operators.limit import FailureLimit
 from operators.output import output_with_ticks
+from operators.stop import stop_together
 from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
 from records.enriched import NOBODY, Match
@@ -56,6 +57,7 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
         enriched_out = oks(together("enriched_json", join.joined, enriched.encode_matches, limit()))
 
     ticks = op.input("ticks", flow, ports.ticks)
+    stop_together("stop", ticks, ports.stop)
     output_with_ticks("enriched", enriched_out, ticks, ports.enriched)
     for topic, of_topic in alerts.items():
         output_with_ticks(step_id(topic, settings.topics.alerts), of_topic, ticks, ports.alerts[topic])

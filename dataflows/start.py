@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bytewax.dataflow import Dataflow
 
 from dataflows import process, store
+from dataflows.health.watch import Watch, bounds
 from dataflows.wiring.errors import StartupError
 from settings import Settings, SettingsError
 
@@ -16,13 +17,19 @@ def start(name: str, make: Callable[[Settings], Dataflow]) -> Dataflow:
     Raises:
         SystemExit: it cannot be made; the message is one line that says what to do.
     """
+    process.take_signals()
     try:
         settings = Settings.load()
         process.set_up(settings.log.level)
         for line in settings.strangers:
             logging.getLogger(f"dataflows.{name}").warning(line)
-        store.claim(process.launch())
-        return make(settings)
+        launch = process.launch()
+        watch = Watch(bounds(settings, launch), launch)
+        watch.start()
+        store.claim(launch)
+        flow = make(settings)
+        watch.connecting()
+        return flow
     except SettingsError as error:
         raise SystemExit(f"{name}: {error}") from None
     except StartupError as error:

@@ -52,3 +52,9 @@ class Outage:
         self._cause = cause
         if cause is not None:
             _outages.labels(self._destination, cause).set(min(self._since.values()))
+
+
+def outages() -> dict[str, str]:
+    """The cause by destination, of those that take nothing now."""
+    samples = [sample for family in _outages.collect() for sample in family.samples]
+    return {sample.labels["destination"]: sample.labels["cause"] for sample in samples}

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from threading import get_ident
 from typing import NamedTuple
 
 from prometheus_client import Gauge
@@ -43,10 +44,13 @@ class Process:
 
     def __init__(self) -> None:
         self.ended = 0.0
-        """When the last of them ended an epoch, in epoch seconds."""
+        """When the last of them ended an epoch, in epoch seconds; 0: none has."""
+        self.workers: set[int] = set()
+        """The threads that read them."""
 
 
-_process = Process()
+PROCESS = Process()
+"""The one that this code runs in."""
 
 
 class Sleep(NamedTuple):
@@ -109,12 +113,13 @@ class Epochs:
         self,
         interval: timedelta,
         shared: Shared,
-        process: Process = _process,
+        process: Process = PROCESS,
         clock: Callable[[], float] = time.time,
         decide: Callable[[Observed], Sleep] = decide,
     ) -> None:
         self._interval, self._shared, self._process = interval.total_seconds(), shared, process
         self._clock, self._decide = clock, decide
+        process.workers.add(get_ident())
         self._began = self._read = self._woken = clock()
         self._lag = 0.0
         self._is_first = True

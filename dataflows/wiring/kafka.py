@@ -10,6 +10,8 @@ from dataflows.letters import Letters
 from dataflows.wiring.errors import StartupError
 from messages import dead_letter
 from messages.dead_letter import Refused
+from operators.batch import KEY_GROUPS, Batch
+from operators.stop import LAST_TICKS
 from records.alert import identify
 from records.enriched import locate
 from records.enriched_avro import EnrichedAvro
@@ -17,6 +19,7 @@ from settings import Settings
 from sinks.kafka import Headers, Identity, KafkaRecord, KafkaWriter, check
 from sources.kafka import KafkaSource
 from sources.kafka.topics import Topics
+from sources.tick import TickSource
 
 
 def prepare(settings: Settings, config: dict[str, Any], alerts: Sequence[str]) -> None:
@@ -55,6 +58,13 @@ def source(
         epoch=launch.epoch,
         stored=store.keys(launch.recovery_store, step),
         **options,
+    )
+
+
+def ticks() -> TickSource[tuple[str, Batch[Any]]]:
+    """An empty batch a second for each key group; the last one tells the other processes that this one stops."""
+    return TickSource(
+        tuple((key, Batch()) for key in KEY_GROUPS), LAST_TICKS, stopping=process.stopping, epoch=process.launch().epoch
     )
 
 

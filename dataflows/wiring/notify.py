@@ -11,10 +11,10 @@ from dataflows.ports import NotifyPorts
 from dataflows.rules import Rule, load, topics_of
 from dataflows.wiring import registry
 from dataflows.wiring.errors import StartupError, starting
-from dataflows.wiring.kafka import source
+from dataflows.wiring.kafka import source, ticks
 from messages.cache import Schemas
 from messages.dead_letter import Refused
-from operators.batch import KEY_GROUPS, Batch, group_index
+from operators.batch import KEY_GROUPS, group_index
 from records.read_alert import FIELDS
 from settings import Settings
 from sinks.kafka import KafkaSink, KafkaWriter, check
@@ -23,7 +23,6 @@ from sinks.slack.bot import SlackBot
 from sinks.slack.incoming import IncomingWebhook
 from sources.kafka import Originals
 from sources.kafka.topics import Topics
-from sources.tick import TickSource
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +85,8 @@ def connect(settings: Settings) -> NotifyPorts:
             partial(KafkaJournal, settings.notify.notified, config),
         ),
         dead_letters=KafkaSink(names.dead_letters, config, lanes=len(KEY_GROUPS), lane_of=group_index),
-        ticks=TickSource(
-            tuple((key, Batch()) for key in KEY_GROUPS), stopping=process.stopping, epoch=process.launch().epoch
-        ),
+        ticks=ticks(),
+        stop=process.stop,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from dataflows.ports import Ports
 from dataflows.rules import check_topics, load
 from dataflows.wiring import elasticsearch, kafka, registry, s3
 from dataflows.wiring.errors import starting
-from operators.batch import KEY_GROUPS, Batch, group_index
+from operators.batch import KEY_GROUPS, group_index
 from operators.limit import FailureLimit, TooManyFailures
 from records.enriched import locate
 from records.enriched_avro import SCHEMA, EnrichedAvro
@@ -21,7 +21,6 @@ from settings import Settings
 from sinks.errors import Limit, Refused
 from sinks.kafka import KafkaSink, KafkaWriter
 from sources.kafka import Originals
-from sources.tick import TickSource
 
 log = logging.getLogger(__name__)
 
@@ -132,9 +131,8 @@ def connect(settings: Settings) -> Ports:
         archive=s3.connect(settings.archive, bury, limit()),
         schemas=known,
         enriched_avro=avro,
-        ticks=TickSource(
-            tuple((key, Batch()) for key in KEY_GROUPS), stopping=process.stopping, epoch=process.launch().epoch
-        ),
+        ticks=kafka.ticks(),
+        stop=process.stop,
         customers_loaded=loaded.set,
     )
     shape.tell(

@@ -116,7 +116,7 @@ def test_defaults() -> None:
         ("STATUS_STILL_SECONDS", "0.5", 0.5),
         ("CONNECT_SECONDS", "5", 5),
         ("STALL_SECONDS", "300", 300),
-        ("HEALTH_HOST", "0.0.0.0", "0.0.0.0"),
+        ("HEALTH_HOST", "10.0.0.5", "10.0.0.5"),
         ("HEALTH_PORT", "0", 0),
         ("HEALTH_PORT", "tcp://10.0.0.1:80", 3031),
         ("ALERTS_TOPIC", "alerts", "alerts"),

@@ -41,7 +41,7 @@ def test_a_partition_that_cannot_be_read_says_why(caplog: pytest.LogCaptureFixtu
     def stopping() -> bool:
         raise RuntimeError("why")
 
-    partition = TickSource((1,), stopping=stopping).build_part("in", "tick", None)
+    partition = TickSource((1,), stopping=stopping).build_part("in", "0000", None)
     with pytest.raises(RuntimeError):
         partition.next_batch()
     assert "ticks: RuntimeError: why" in caplog.text

@@ -30,6 +30,7 @@ STEP_IDS = [
     "ratings.statistics",
     "ratings.statistics_windows.tally",
     "ratings.statistics_windows.windows",
+    "ratings.stop",
     "ratings.ticks",
 ]
 
@@ -80,5 +81,6 @@ def test_no_step_of_the_notifier_gets_another_id() -> None:
         "notify.alerts_more:alerts",
         "notify.dead_letters",
         "notify.notices",
+        "notify.stop",
         "notify.ticks",
     ]

@@ -1,0 +1,105 @@
+"""Watches the process from a thread of its own, and ends it when it can do nothing useful any more."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from dataflows import process
+from dataflows.health.condition import Bounds, Ending, Phase, Seen, Stillness, ending
+from dataflows.health.place import place
+from dataflows.process import Launch
+from settings import Settings
+from sinks.background import Every
+from sinks.kafka import DELIVERY_SECONDS
+from sinks.outage import outages
+from sources.epochs import PROCESS
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5
+_READY_SECONDS = 10.0
+_FIRST_REPORT_SECONDS = 3.0
+_MARGIN_SECONDS = 10.0
+"""A flush waits for five seconds longer than librdkafka for its messages."""
+
+_needs: dict[str, Callable[[], str | None]] = {}
+
+
+def need(part: str, why_not: Callable[[], str | None]) -> None:
+    """Have the flow count as ready only while ``why_not`` returns None; else it returns a reason."""
+    _needs[part] = why_not
+
+
+def bounds(settings: Settings, launch: Launch) -> Bounds:
+    """The bounds by the settings."""
+    delivery = float(settings.properties.get("message.timeout.ms", 0)) / 1000 or DELIVERY_SECONDS
+    return Bounds(
+        connect=settings.cluster.connect,
+        stall=max(settings.cluster.stall, delivery + _MARGIN_SECONDS),
+        ready=max(_READY_SECONDS, 3 * launch.epoch.total_seconds()),
+    )
+
+
+class Watch:
+    """Watches this process.
+
+    Args:
+        bounds: what is too long.
+        launch: names the other processes.
+    """
+
+    def __init__(self, bounds: Bounds, launch: Launch) -> None:
+        self.bounds = bounds
+        self._peers = [
+            f"process {number} at {at}" for number, at in enumerate(launch.addresses) if number != launch.process
+        ]
+        self._phase, self._since = Phase.STARTING, time.monotonic()
+        self._stillness = Stillness(self._since)
+        self._still = 0.0
+        self._report = Every(after=_FIRST_REPORT_SECONDS)
+
+    def start(self) -> None:
+        """Watch until the process ends."""
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def connecting(self) -> None:
+        """The flow is made: from here on Bytewax waits for the other processes."""
+        self._enter(Phase.CONNECTING)
+
+    def look(self) -> Seen:
+        """What is known of the process now."""
+        return Seen(
+            phase=self._phase,
+            in_phase=time.monotonic() - self._since,
+            still=self._still,
+            stopping=process.stopping_for(),
+            place=place(PROCESS.workers),
+            outages=outages(),
+            peers=self._peers,
+            lacks={part: why for part, why_not in _needs.items() if (why := why_not()) is not None},
+        )
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase, self._since = phase, time.monotonic()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            if self._phase is not Phase.RUNNING and PROCESS.workers:
+                self._enter(Phase.RUNNING)
+            counts = self._phase is Phase.RUNNING and not outages()
+            self._still = self._stillness.look(time.monotonic(), PROCESS.ended, counts=counts)
+            seen = self.look()
+            if (end := ending(seen, self.bounds)) is not None:
+                _end(end)
+            if seen.phase is Phase.CONNECTING and self._peers and self._report():
+                log.info("waiting for %s", " and ".join(self._peers))
+
+
+def _end(end: Ending) -> NoReturn:
+    log.log(logging.ERROR if end.code else logging.INFO, "%s", end.why)
+    logging.shutdown()
+    os._exit(end.code)

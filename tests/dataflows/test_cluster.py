@@ -1,0 +1,109 @@
+"""A cluster whose processes are stopped one by one, suspended, or never come: on an embedded Kafka, with the model."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from servers.embedded.kafka import EmbeddedKafka
+from servers.job import RATINGS, Job
+from servers.process import free_ports
+from tests.dataflows.world import Names, Outputs, World
+
+CUSTOMERS, COUNT = 200, 1500
+TIME = 1_700_000_000_000
+SECONDS = 90.0
+"""The deadline of what happens within a second or two on a quiet machine."""
+
+
+@pytest.fixture
+def world(names: Names) -> Iterator[World]:
+    with EmbeddedKafka() as kafka:
+        for name, topic in names.items():
+            kafka.create_topic(topic, partitions=2 if name in ("ratings", "customers") else 1)
+        world = World(kafka.bootstrap, names, Random(11), time=lambda: TIME)
+        world.change_customers(range(1, CUSTOMERS + 1), changes=50)
+        yield world
+
+
+def rate(world: World) -> None:
+    world.rate(COUNT, lambda: world.random.randrange(-1, CUSTOMERS + 1))
+    for rating in world.ratings.values():  # the embedded Kafka reports another time than it keeps
+        rating["rating_ts"] = TIME
+
+
+def until(done: Callable[[], bool], job: Job) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not done():
+        assert time.monotonic() < deadline, job.tail()
+        time.sleep(0.05)
+
+
+def stopped_one(job: Job) -> None:
+    """Both processes take a last snapshot, although the signal reaches one."""
+    os.kill(job.pids[1], signal.SIGTERM)
+    assert job.wait(SECONDS) == [0, 0], job.tail()
+    assert "stopping: another process of the cluster stops" in job.tail()
+
+
+def stopped_beside_a_suspended_one(job: Job) -> None:
+    """The process does not wait for the one that does not answer."""
+    with suspended(job, 1):
+        os.kill(job.pids[0], signal.SIGTERM)
+        until(lambda: "leaves without a last snapshot" in job.tail() and not job.running(), job)
+    assert all(job.wait(SECONDS)), job.tail()
+
+
+def suspended_for_long(job: Job) -> None:
+    """Its peer finds it, and ends, so that both are started again."""
+    with suspended(job, 1):
+        until(lambda: "no epoch has ended for" in job.tail() and not job.running(), job)
+        assert "this process waits for process 1 at 127.0.0.1:" in job.tail()
+    assert all(job.wait(SECONDS)), job.tail()
+
+
+class suspended:  # noqa: N801  # read as a verb
+    """A process of the job is suspended in this context."""
+
+    def __init__(self, job: Job, process: int) -> None:
+        self._pid = job.pids[process]
+
+    def __enter__(self) -> None:
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def __exit__(self, *_: object) -> None:
+        os.kill(self._pid, signal.SIGCONT)
+
+
+def test_everything_comes_once_whatever_happens_to_one_process(world: World, outputs: Outputs, tmp_path: Path) -> None:
+    variables = world.settings(STALL_SECONDS="1", KAFKA_MESSAGE_TIMEOUT_MS="1000")
+    for happens in (stopped_one, stopped_beside_a_suspended_one, suspended_for_long):
+        with Job(tmp_path, variables, processes=2) as job:
+            before = outputs.size("enriched")
+            rate(world)
+            until(lambda before=before: outputs.size("enriched") > before or not job.running(), job)
+            assert job.running(), job.tail()
+            happens(job)
+    with Job(tmp_path, variables, processes=2) as job:
+        outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running)
+        os.kill(job.pids[0], signal.SIGINT)
+        assert job.wait(SECONDS) == [0, 0], job.tail()
+    world.check(outputs)
+
+
+@pytest.mark.parametrize("seconds", [2, 60])
+def test_a_process_waits_for_the_others_within_a_bound(world: World, tmp_path: Path, seconds: int) -> None:
+    ports = free_ports(2)
+    cluster = ("-i", "0", "-a", ";".join(f"127.0.0.1:{port}" for port in ports))
+    awaited = f"process 1 at 127.0.0.1:{ports[1]}"
+    with Job(tmp_path, world.settings(CONNECT_SECONDS=str(seconds)), module=(*RATINGS, *cluster)) as job:
+        if seconds == 2:
+            assert job.wait(SECONDS) == [1]
+            assert f"waited 2 s for {awaited}" in job.tail()
+        else:
+            until(lambda: f"waiting for {awaited}" in job.tail(), job)
+            assert job.stop(10) == [0], job.tail()
