@@ -13,9 +13,10 @@ ROOMS = ("dataflows", "messages", "operators", "records", "settings", "sinks", "
 HEAD = """\
 # Metrics
 
-Written by `make docs` from the code. With `BYTEWAX_DATAFLOW_API_ENABLED=1` each process shows its own numbers at
-`http://localhost:3030/metrics`, beside Bytewax's (`bytewax_...`) and Python's (`python_...`, `process_...`). The intake
-shows its own at `/metrics`. A counter starts at 0 with the process.
+Written by `make docs` from the code. Each process of a flow shows its own numbers on its
+[health page](operations.md#health), `http://localhost:3031/metrics`. Python's (`python_...`, `process_...`) are beside
+them, and with `BYTEWAX_DATAFLOW_API_ENABLED=1` Bytewax's (`bytewax_...`). The intake shows its own at `/metrics`. A
+counter starts at 0 with the process.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

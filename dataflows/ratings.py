@@ -10,7 +10,7 @@ from operator import attrgetter
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from dataflows import decoders, letters, search, statistics
+from dataflows import decoders, latency, letters, search, statistics
 from dataflows.alerts import by_topic, selected, step_id
 from dataflows.ports import Ports
 from dataflows.rules import load
@@ -55,6 +55,7 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
         enriched_out = oks(together("enriched_avro", join.joined, avro.encode, limit()))
     else:
         enriched_out = oks(together("enriched_json", join.joined, enriched.encode_matches, limit()))
+    enriched_out = latency.measured("latency", enriched_out)
 
     ticks = op.input("ticks", flow, ports.ticks)
     stop_together("stop", ticks, ports.stop)

@@ -1,11 +1,19 @@
 """What a flow is made of, as metrics for those who look from outside: its name and group, its inputs, its branches."""
 
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
 
+from confluent_kafka import libversion
 from prometheus_client import Gauge
 
 from dataflows import process
 
+_build = Gauge(
+    "build_info",
+    "Always 1: the versions of the job and of what it runs on",
+    ["version", "python", "bytewax", "librdkafka"],
+)
 _flow = Gauge(
     "flow_info", "Always 1: a process of a flow, with its consumer group", ["flow", "group", "process", "processes"]
 )
@@ -24,9 +32,17 @@ def tell(flow: str, group: str, inputs: Mapping[str, str], branches: Mapping[tup
         inputs: the decoding step of each topic.
         branches: whether each is on, by its name and its destination.
     """
+    _build.labels(_version("ratings-enrichment"), python_version(), _version("bytewax"), libversion()[0]).set(1)
     launch = process.launch()
     _flow.labels(flow, group, str(launch.process), str(launch.processes)).set(1)
     for topic, step in inputs.items():
         _input.labels(topic, step).set(1)
     for (branch, destination), is_on in branches.items():
         _branch.labels(branch, destination).set(is_on)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # run from a checkout
+        return "unknown"

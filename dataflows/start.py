@@ -1,4 +1,4 @@
-"""The start of a flow in its process: settings, log, signals, recovery store."""
+"""The start of a flow in its process: signals, settings, log, health, recovery store."""
 
 import logging
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bytewax.dataflow import Dataflow
 
 from dataflows import process, store
+from dataflows.health.pages import serve
 from dataflows.health.watch import Watch, bounds
 from dataflows.wiring.errors import StartupError
 from settings import Settings, SettingsError
@@ -26,6 +27,7 @@ def start(name: str, make: Callable[[Settings], Dataflow]) -> Dataflow:
         launch = process.launch()
         watch = Watch(bounds(settings, launch), launch)
         watch.start()
+        serve(settings.health, watch.look, watch.bounds)
         store.claim(launch)
         flow = make(settings)
         watch.connecting()

@@ -24,8 +24,8 @@ from settings.values import is_address
 ABOUT = """\
 Show each running flow with its inputs, outputs and branches: messages a second, totals, lag, what waits, what failed.
 
-It reads the metrics endpoints of the processes (BYTEWAX_DATAFLOW_API_ENABLED=1) and the consumer groups, with the
-settings of the job. The exit code is 0 if all moves or has nothing to do, 1 if something stands still or is missing.
+It reads the metrics on the health pages of the processes, and the consumer groups, with the settings of the job. The
+exit code is 0 if all moves or has nothing to do, 1 if something stands still or is missing.
 """
 
 _SECONDS = 2.0
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         type=_url,
         default=[],
-        help="metrics endpoint of a process, as http://host:3030; may be repeated. By default those of STATUS_URLS",
+        help="metrics endpoint of a process, as http://host:3031; may be repeated. By default those of STATUS_URLS",
     )
     options = parser.parse_args(arguments)
     try:

@@ -10,7 +10,8 @@ from monitoring.model import TopicLag
 from monitoring.scrape import Process, ScrapeError, scrape
 
 GUESSES = tuple(f"http://localhost:{port}" for port in range(3030, 3038))
-"""Endpoints where none are named: Bytewax's port, and the next ones for further processes of this machine."""
+"""Endpoints where none are named: Bytewax's port, that of the health page, and the next ones for further processes of
+this machine. A process that is found twice counts once."""
 
 _AT_ONCE = 16
 """Endpoints that are read at the same time."""

@@ -6,8 +6,8 @@ from monitoring.model import Branch, Flow, Group, Overview
 
 _HEAD = ("", "a second", "total", "last", "failed", "lag", "unread")
 _HINT = (
-    "a flow shows its metrics if it was started with BYTEWAX_DATAFLOW_API_ENABLED=1, each process of a machine with a "
-    "BYTEWAX_DATAFLOW_API_PORT of its own; --url or STATUS_URLS names endpoints elsewhere"
+    "a flow shows its metrics on the health page of each process (HEALTH_PORT); --url or STATUS_URLS names the pages "
+    "that are not at the ports 3030 to 3037 of this machine"
 )
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 Row = Sequence[str]

@@ -10,7 +10,7 @@ from settings.values import Words, is_address
 
 def _endpoints(urls: list[str]) -> list[str]:
     if not all(map(is_address, urls)):
-        raise ValueError("must be `http://host:3030`, several separated by commas")
+        raise ValueError("must be `http://host:3031`, several separated by commas")
     return urls
 
 
@@ -20,7 +20,7 @@ class Status(Component):
     urls: Annotated[Words, AfterValidator(_endpoints)] = Field(
         [],
         alias="STATUS_URLS",
-        description="metrics endpoints of all processes as `http://host:3030`, separated by commas. Empty: the ports "
+        description="health pages of all processes as `http://host:3031`, separated by commas. Empty: the ports "
         "3030 to 3037 of `localhost`",
     )
     still: float = Field(

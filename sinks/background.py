@@ -37,6 +37,37 @@ class Every:
         return due
 
 
+class HeldBack:
+    """A wait for room, in the flow's thread: the log says so each 10 s, and ``is_any_held_back`` after as many.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._report = Every(after=_REPORT_SECONDS, clock=clock)
+
+    def __enter__(self) -> "HeldBack":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _held_back.discard(self)
+
+    def tell(self, why: str, *numbers: object) -> None:
+        """The wait goes on, because of this; it is called several times a second."""
+        if self._report():
+            _held_back.add(self)
+            log.warning(f"{why}: the flow is held back", *numbers)
+
+
+_held_back = set[HeldBack]()
+
+
+def is_any_held_back() -> bool:
+    """Whether a flow of this process waits for room."""
+    return bool(_held_back)
+
+
 class Backlog:
     """What waits for a destination in a process: its bytes, and the first failure of the threads that send it.
 
@@ -91,11 +122,10 @@ class Backlog:
 
     def wait(self, done: Callable[[], bool], seconds: float = inf) -> bool:
         """Return whether it is ``done``, at the latest after ``seconds``; raise a failure."""
-        until, report = self._clock() + seconds, Every(after=_REPORT_SECONDS, clock=self._clock)
-        with self._changed:
+        until = self._clock() + seconds
+        with self._changed, HeldBack(self._clock) as held_back:
             while self.failure is None and not done() and self._clock() < until:
                 self._changed.wait(0.2)
-                if report():
-                    log.warning("%d bytes wait for %s: the flow is held back", self.bytes, self._destination)
+                held_back.tell("%d bytes wait for %s", self.bytes, self._destination)
         self.check()
         return done()

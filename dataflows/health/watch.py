@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from prometheus_client import Gauge
+
 from dataflows import process
-from dataflows.health.condition import Bounds, Ending, Phase, Seen, Stillness, ending
+from dataflows.health.condition import Bounds, Ending, Phase, Seen, Stillness, ending, unready
 from dataflows.health.place import place
 from dataflows.process import Launch
 from settings import Settings
-from sinks.background import Every
+from sinks.background import Every, is_any_held_back
 from sinks.kafka import DELIVERY_SECONDS
 from sinks.outage import outages
 from sources.epochs import PROCESS
@@ -24,6 +26,9 @@ _READY_SECONDS = 10.0
 _FIRST_REPORT_SECONDS = 3.0
 _MARGIN_SECONDS = 10.0
 """A flush waits for five seconds longer than librdkafka for its messages."""
+
+_ready = Gauge("flow_ready", "Whether this process is ready, as at /readyz: 1 is, 0 is not")
+_connected = Gauge("flow_peers", "Other processes of the cluster that this process is connected to")
 
 _needs: dict[str, Callable[[], str | None]] = {}
 
@@ -90,9 +95,11 @@ class Watch:
             time.sleep(_LOOK_SECONDS)
             if self._phase is not Phase.RUNNING and PROCESS.workers:
                 self._enter(Phase.RUNNING)
-            counts = self._phase is Phase.RUNNING and not outages()
+            counts = self._phase is Phase.RUNNING and not outages() and not is_any_held_back()
             self._still = self._stillness.look(time.monotonic(), PROCESS.ended, counts=counts)
             seen = self.look()
+            _ready.set(not any(unready(seen, self.bounds).values()))
+            _connected.set(len(self._peers) if seen.phase is Phase.RUNNING else 0)
             if (end := ending(seen, self.bounds)) is not None:
                 _end(end)
             if seen.phase is Phase.CONNECTING and self._peers and self._report():

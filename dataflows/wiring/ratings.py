@@ -8,6 +8,7 @@ from threading import Event
 
 from dataflows import process, shape
 from dataflows.alerts import step_id
+from dataflows.health.watch import need
 from dataflows.letters import Letters
 from dataflows.ports import Ports
 from dataflows.rules import check_topics, load
@@ -59,6 +60,7 @@ def connect(settings: Settings) -> Ports:
         )
 
     loaded = Event()
+    need("table", lambda: None if loaded.is_set() else f"the customers of {names.customers} are read")
     source = partial(kafka.source, settings, config)
     sink = partial(KafkaSink, config=config, lanes=len(KEY_GROUPS), lane_of=group_index)
     letters = Letters(names.ratings, Originals(names.ratings, config).read)

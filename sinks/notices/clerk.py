@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from ..background import Every, back_off
+from ..background import Every, HeldBack, back_off
 from ..errors import SinkError
 from ..outage import Outage
 from .desk import Desk, Draft, Limits
@@ -140,14 +140,12 @@ class Clerk:
         Raises:
             SinkError: a thread has failed.
         """
-        report = Every(after=10)
         for entry in entries:
-            with self._room:
+            with self._room, HeldBack() as held_back:
                 while self._desk.waiting >= self._terms.limits.most_waiting and not self._terms.stopping():
                     self._check()
                     self._room.wait(0.2)
-                    if report():
-                        log.warning("%d records wait to be told: the flow is held back", self._desk.waiting)
+                    held_back.tell("%d records wait to be told", self._desk.waiting)
                 self._check()
                 verdict = self._desk.take(entry, self._terms.clock(), self._terms.wall())
                 if verdict == "taken":

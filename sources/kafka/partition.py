@@ -35,6 +35,9 @@ _last = Gauge(
     ["topic"],
 )
 _next = Gauge("kafka_source_next_offset", "Offset of the next message to read", ["topic", "partition"])
+_lag = Gauge(
+    "kafka_source_lag", "Messages of the partition that were not read yet at the last snapshot", ["topic", "partition"]
+)
 _parked = Gauge("kafka_source_aside", "Messages parked until they can be decoded", ["topic"])
 
 _RELEASE_SECONDS = 0.5
@@ -77,6 +80,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
         self.name = f"{source.topic}-{partition}"
         self._read, self._last = _read.labels(source.topic), _last.labels(source.topic)
         self._next_shown, self._shown = _next.labels(source.topic, partition), -1
+        self._lag = _lag.labels(source.topic, partition)
         self._parked = Parked(
             source.unready or (lambda _: ()), source.max_parked, source.max_parked_bytes, by_key=source.park_by_key
         )
@@ -138,6 +142,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
         """Return the state, and commit the offset of the last snapshot: by now the outputs have written its epoch."""
         self._epochs.ended()
         self._in_epoch = 0
+        self._lag.set(max(0, self._reader.known_end(self._partition) - self._next))
         # A whole topic is read again from its start, and the group's offset must not go back.
         self._reached = max(self._reached, self._parked.done(self._next))
         self._commit()

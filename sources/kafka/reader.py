@@ -113,6 +113,10 @@ class Reader:
         at = TopicPartition(self.topic, partition)
         return insist(lambda: self._consumer.get_watermark_offsets(at, timeout=_REQUEST_SECONDS))
 
+    def known_end(self, partition: int) -> int:
+        """The end of the partition as the last answer to the consumer had it, without asking; negative: not known."""
+        return self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), cached=True)[1]
+
     def committed(self, partition: int) -> Position | None:
         """The group's position at the first call. A broker that has just started may not know it: ask again.
 

@@ -1,9 +1,13 @@
 """A cluster whose processes are stopped one by one, suspended, or never come: on an embedded Kafka, with the model."""
 
+import json
 import os
+import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -12,6 +16,7 @@ import pytest
 from servers.embedded.kafka import EmbeddedKafka
 from servers.job import RATINGS, Job
 from servers.process import free_ports
+from tests.dataflows.health.test_pages import get
 from tests.dataflows.world import Names, Outputs, World
 
 CUSTOMERS, COUNT = 200, 1500
@@ -41,6 +46,10 @@ def until(done: Callable[[], bool], job: Job) -> None:
     while not done():
         assert time.monotonic() < deadline, job.tail()
         time.sleep(0.05)
+
+
+def has_written_more(outputs: Outputs, written: int) -> bool:
+    return outputs.size("enriched") > written
 
 
 def stopped_one(job: Job) -> None:
@@ -83,10 +92,9 @@ def test_everything_comes_once_whatever_happens_to_one_process(world: World, out
     variables = world.settings(STALL_SECONDS="1", KAFKA_MESSAGE_TIMEOUT_MS="1000")
     for happens in (stopped_one, stopped_beside_a_suspended_one, suspended_for_long):
         with Job(tmp_path, variables, processes=2) as job:
-            before = outputs.size("enriched")
+            written = outputs.size("enriched")
             rate(world)
-            until(lambda before=before: outputs.size("enriched") > before or not job.running(), job)
-            assert job.running(), job.tail()
+            until(partial(has_written_more, outputs, written), job)
             happens(job)
     with Job(tmp_path, variables, processes=2) as job:
         outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running)
@@ -97,13 +105,20 @@ def test_everything_comes_once_whatever_happens_to_one_process(world: World, out
 
 @pytest.mark.parametrize("seconds", [2, 60])
 def test_a_process_waits_for_the_others_within_a_bound(world: World, tmp_path: Path, seconds: int) -> None:
-    ports = free_ports(2)
+    *ports, port_of_others = free_ports(3)
+    taken = socket.create_server(("127.0.0.1", port_of_others))
     cluster = ("-i", "0", "-a", ";".join(f"127.0.0.1:{port}" for port in ports))
     awaited = f"process 1 at 127.0.0.1:{ports[1]}"
-    with Job(tmp_path, world.settings(CONNECT_SECONDS=str(seconds)), module=(*RATINGS, *cluster)) as job:
+    variables = world.settings(CONNECT_SECONDS=str(seconds), HEALTH_PORT=str(port_of_others))
+    with taken, Job(tmp_path, variables, module=(*RATINGS, *cluster)) as job:
         if seconds == 2:
             assert job.wait(SECONDS) == [1]
             assert f"waited 2 s for {awaited}" in job.tail()
         else:
             until(lambda: f"waiting for {awaited}" in job.tail(), job)
+            (port,) = re.findall(r"health page: 127\.0\.0\.1:(\d+), as", job.tail())
+            assert get(int(port), "/livez")[0] == 200
+            code, told = get(int(port), "/readyz")
+            assert code == 503
+            assert json.loads(told)["parts"]["peers"].startswith("connecting for")
             assert job.stop(10) == [0], job.tail()

@@ -127,7 +127,7 @@ def test_without_endpoints_it_tells_what_to_set_and_the_lag(
     code, text = shown(port, variables)
     assert code == 1
     assert f"no flow was found at http://127.0.0.1:{port}: Connection refused" in text
-    assert "BYTEWAX_DATAFLOW_API_ENABLED=1" in text
+    assert "HEALTH_PORT" in text
     assert re.search(rf"^  in  {names['ratings']} .* {RATINGS}$", text, re.MULTILINE), text
 
 
@@ -165,7 +165,7 @@ def test_flows_are_found_and_a_missing_process_is_told(
     [
         (["--url", "localhost:3030"], {}, "argument --url: must be http://host:port"),
         (["--often"], {}, "unrecognized arguments: --often"),
-        ([], {"STATUS_URLS": "a"}, "status: STATUS_URLS is 'a', but it must be `http://host:3030`"),
+        ([], {"STATUS_URLS": "a"}, "status: STATUS_URLS is 'a', but it must be `http://host:3031`"),
         ([], {"ALERT_RULES": "nowhere.toml"}, "status: ALERT_RULES is "),
     ],
 )

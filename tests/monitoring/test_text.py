@@ -62,7 +62,7 @@ def test_all_is_well() -> None:
 def test_a_group_without_a_flow() -> None:
     found = lines(Overview(NOON, (), (Group("g", (lag(5, 4),)), Group("h", ())), ("no flow was found",)))
     assert found[:3] == ["consumer group g, whose flow was not found", "          last  lag", "  in  in     -    9"]
-    assert "BYTEWAX_DATAFLOW_API_ENABLED=1" in found[3]
+    assert "HEALTH_PORT" in found[3]
     assert found[4:] == ["trouble: no flow was found"]
 
 

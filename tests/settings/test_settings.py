@@ -208,7 +208,7 @@ NUMBER, WHOLE = "number", "integer"
         ("SLACK_API_URL", "slack.com", ["must be one address"]),
         ("SLACK_API_URL", "https://a, https://b", ["must be one address"]),
         ("NOTIFY_TOPICS", "a b", ["names of topics, separated by commas"]),
-        ("STATUS_URLS", "http://a:3030,b:3030", ["`http://host:3030`, several separated by commas"]),
+        ("STATUS_URLS", "http://a:3030,b:3030", ["`http://host:3031`, several separated by commas"]),
         ("STATUS_STILL_SECONDS", "0", ["greater than 0"]),
         ("CONNECT_SECONDS", "0", ["greater than 0"]),
         ("STALL_SECONDS", "0", ["greater than 0"]),

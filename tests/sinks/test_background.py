@@ -3,11 +3,12 @@
 import itertools
 import logging
 import threading
+import time
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from sinks.background import Backlog, Every, back_off
+from sinks.background import Backlog, Every, back_off, is_any_held_back
 
 
 @pytest.mark.parametrize(
@@ -39,10 +40,18 @@ def backlog(step: float = 0.0, stopping: bool = False) -> Backlog:
 def test_the_flow_waits_for_room_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     waits = backlog(step=4.0)
     waits.hold(100)
-    room = threading.Timer(0.6, waits.hold, (-1,))
-    room.start()
+    seen = list[bool]()
+
+    def make_room() -> None:
+        deadline = time.monotonic() + 60
+        while not is_any_held_back() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        seen.append(is_any_held_back())
+        waits.hold(-1)
+
+    threading.Thread(target=make_room).start()
     waits.wait_for_room()
-    assert waits.bytes == 99
+    assert (waits.bytes, seen, is_any_held_back()) == (99, [True], False)
     lines = {record.getMessage() for record in caplog.records if record.levelno == logging.WARNING}
     assert lines == {"100 bytes wait for nowhere: the flow is held back"}
 

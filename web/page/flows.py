@@ -20,7 +20,7 @@ def health(overview: Overview | None) -> Markup:
     found += [_flow(flow) for flow in overview.flows]
     found += [_group(group) for group in overview.groups]
     if not overview.flows:
-        hint = "No flow shows its metrics: start it with BYTEWAX_DATAFLOW_API_ENABLED=1, and name it in STATUS_URLS."
+        hint = "No flow shows its metrics: name the health page of each process in STATUS_URLS."
         found.append(element("p", hint, class_="quiet"))
     return join(found)
 
