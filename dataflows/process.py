@@ -17,27 +17,31 @@ from typing import NamedTuple
 
 from sources.epochs import BYTEWAX_DEFAULT
 
-log = logging.getLogger(__name__)
-
-_stops = list[float]()
-"""When the process was asked to stop, at most once, in seconds of the monotonic clock."""
+_stop = threading.Event()
+_asked = list[tuple[float, str]]()
+"""When the process was asked to stop, in seconds of the monotonic clock, and by whom; the first one counts."""
 
 
 def stopping() -> bool:
     """Whether the process was asked to stop, by SIGTERM, by SIGINT, or by another process of its cluster."""
-    return bool(_stops)
+    return _stop.is_set()
 
 
 def stopping_for() -> float | None:
     """The seconds since then. None: it was not asked to stop."""
-    return time.monotonic() - _stops[0] if _stops else None
+    return time.monotonic() - _asked[0][0] if _asked else None
 
 
-def stop(why: str = "another process of the cluster stops") -> None:
-    """Have all sources end, and so the flow, after a last snapshot. Any thread may ask; the first one counts."""
-    if not _stops:
-        _stops.append(time.monotonic())
-        log.info("stopping: %s", why)
+def wait_for_stop(seconds: float) -> str | None:
+    """Wait until the process is asked to stop, and return by whom. None: it was not within these seconds."""
+    return _asked[0][1] if _stop.wait(seconds) else None
+
+
+def stop(by: str = "another process of the cluster") -> None:
+    """Have all sources end, and so the flow, after a last snapshot. Any thread may ask."""
+    if not stopping():
+        _asked.append((time.monotonic(), by))
+        _stop.set()
 
 
 def take_signals() -> None:

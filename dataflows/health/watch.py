@@ -64,6 +64,7 @@ class Watch:
         self._phase, self._since = Phase.STARTING, time.monotonic()
         self._stillness = Stillness(self._since)
         self._still = 0.0
+        self._said_stop = False
         self._report = Every(after=_FIRST_REPORT_SECONDS)
 
     def start(self) -> None:
@@ -90,9 +91,16 @@ class Watch:
     def _enter(self, phase: Phase) -> None:
         self._phase, self._since = phase, time.monotonic()
 
+    def _rest(self) -> None:
+        if self._said_stop:
+            time.sleep(_LOOK_SECONDS)
+        elif (by := process.wait_for_stop(_LOOK_SECONDS)) is not None:
+            self._said_stop = True
+            log.info("stopping: asked by %s", by)
+
     def _run(self) -> None:
         while True:
-            time.sleep(_LOOK_SECONDS)
+            self._rest()
             if self._phase is not Phase.RUNNING and PROCESS.workers:
                 self._enter(Phase.RUNNING)
             counts = self._phase is Phase.RUNNING and not outages() and not is_any_held_back()
