@@ -18,6 +18,7 @@ class Cluster(Component):
         60,
         alias="STALL_SECONDS",
         gt=0,
-        description="seconds without the end of an epoch after which a process ends with an error, so that it is "
-        "restarted. It waits at least ten seconds longer than `message.timeout.ms`, which is 120 seconds by default",
+        description="seconds beyond two epoch intervals in which no epoch ends, after which a process ends with an "
+        "error, so that it is restarted; at least ten seconds more than `message.timeout.ms`, which is 120 seconds by "
+        "default",
     )

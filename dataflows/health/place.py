@@ -17,7 +17,7 @@ def place(workers: Iterable[int]) -> str | None:
     Bytewax's threads have no Python frame while they are in Rust. Its main thread has that of ``bytewax.run``.
     """
     frames = sys._current_frames()
-    for thread in {*workers, threading.main_thread().ident}:
+    for thread in [*workers, threading.main_thread().ident]:
         frame = frames.get(thread or 0)
         if frame is not None and frame.f_globals.get("__name__") != "__main__":
             return _describe(frame)

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _READY_SECONDS = 10.0
 _FIRST_REPORT_SECONDS = 3.0
+_LOG_SECONDS = 2.0
 _MARGIN_SECONDS = 10.0
 """A flush waits for five seconds longer than librdkafka for its messages."""
 
@@ -41,10 +42,11 @@ def need(part: str, why_not: Callable[[], str | None]) -> None:
 def bounds(settings: Settings, launch: Launch) -> Bounds:
     """The bounds by the settings."""
     delivery = float(settings.properties.get("message.timeout.ms", 0)) / 1000 or DELIVERY_SECONDS
+    epoch = launch.epoch.total_seconds()
     return Bounds(
         connect=settings.cluster.connect,
-        stall=max(settings.cluster.stall, delivery + _MARGIN_SECONDS),
-        ready=max(_READY_SECONDS, 3 * launch.epoch.total_seconds()),
+        stall=max(settings.cluster.stall, delivery + _MARGIN_SECONDS) + 2 * epoch,
+        ready=max(_READY_SECONDS, 3 * epoch),
     )
 
 
@@ -115,6 +117,10 @@ class Watch:
 
 
 def _end(end: Ending) -> NoReturn:
+    # Whoever reads the log may be stuck as well.
+    last = threading.Timer(_LOG_SECONDS, os._exit, [end.code])
+    last.daemon = True
+    last.start()
     log.log(logging.ERROR if end.code else logging.INFO, "%s", end.why)
     logging.shutdown()
     os._exit(end.code)
