@@ -35,8 +35,6 @@ def serve(settings: Health, look: Callable[[], Seen], bounds: Bounds) -> None:
         StartupError: no port can be listened on.
     """
     bytewax = exposition.bytewax_port()
-    if bytewax is not None and _answers(bytewax):
-        log.warning("BYTEWAX_DATAFLOW_API_PORT %d is taken: Bytewax's own metrics are not shown", bytewax)
     pages: Pages = {
         "/livez": lambda: alive(look(), bounds),
         "/readyz": lambda: ready(look(), bounds),
@@ -49,6 +47,8 @@ def serve(settings: Health, look: Callable[[], Seen], bounds: Bounds) -> None:
         raise StartupError(f"HEALTH_HOST and HEALTH_PORT: {error}") from None
     _port.set(server.port)
     server.start()
+    if bytewax is not None and _answers(bytewax):
+        log.warning("BYTEWAX_DATAFLOW_API_PORT %d is taken: Bytewax's own metrics are not shown", bytewax)
     is_other = settings.port not in {0, server.port}
     log.info("health page: %s:%d%s", settings.host, server.port, f", as {settings.port} is taken" if is_other else "")
 
