@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 from sources.epochs import BYTEWAX_DEFAULT
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 _stop = threading.Event()
 _asked = list[tuple[float, str]]()
 """When the process was asked to stop, in seconds of the monotonic clock, and by whom; the first one counts."""
@@ -59,9 +61,6 @@ def take_signals() -> None:
     for number in _SIGNALS:
         signal.signal(number, _ignore)
     threading.Thread(target=_read_signals, args=(reading,), name="signals", daemon=True).start()
-
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
