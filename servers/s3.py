@@ -1,49 +1,17 @@
 """S3: one versitygw on a free port of 127.0.0.1, which keeps buckets as folders and objects as files."""
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from servers.embedded.s3 import ACCESS_KEY, REGION, SECRET_KEY, Endpoint
-from servers.once import SERVERS, once
+from servers.go import VERSITYGW
 from servers.process import Server, free_ports
-
-MODULE = "github.com/versity/versitygw/cmd/versitygw"
-VERSION = "v1.7.0"
-BINARY = SERVERS / "versitygw" / f"versitygw-{VERSION}"
 
 
 def unavailable() -> str | None:
     """The reason why a real S3 cannot run here; None where it can."""
-    if shutil.which("go") is None and not BINARY.exists():
-        return "the real S3 is built by Go: no `go` on the PATH"
-    return None
-
-
-def binary() -> Path:
-    """The server's executable; built at the first call, in about two minutes, at once afterwards.
-
-    Raises:
-        RuntimeError: the build failed; the message has what Go printed.
-    """
-    return once(BINARY, _build)
-
-
-def _build(into: Path) -> Path:
-    build = subprocess.run(
-        ["go", "install", f"{MODULE}@{VERSION}"],
-        env={**os.environ, "GOBIN": str(into)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if build.returncode:
-        raise RuntimeError(f"Go could not build {MODULE} {VERSION}:\n{build.stdout}")
-    return into / "versitygw"
+    return VERSITYGW.unavailable()
 
 
 class S3(Server, Endpoint):
@@ -72,7 +40,7 @@ class S3(Server, Endpoint):
         account = ["--access", ACCESS_KEY, "--secret", SECRET_KEY, "--region", REGION]
         # Connections are kept open between requests, as by every large S3.
         options = ["--port", self.url.removeprefix("http://"), "--quiet", "--keep-alive"]
-        self._process.start([str(binary()), *account, *options, "posix", str(data)], self._ready)
+        self._process.start([str(VERSITYGW.built()), *account, *options, "posix", str(data)], self._ready)
 
     def _ready(self) -> bool:
         try:

@@ -1,14 +1,11 @@
-"""The real S3: what it keeps, and how it is built."""
+"""The real S3: what it keeps."""
 
-import os
 import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from servers import s3 as module
 from servers.s3 import S3
 
 MIN_PART = 5 * 1024 * 1024
@@ -76,41 +73,3 @@ def test_a_failed_start_shows_the_log(s3_runs_here: None, tmp_path: Path) -> Non
         with pytest.raises(RuntimeError, match=r"(?s)ended while starting.*s3.log ends with.*address already in use"):
             s3.start()
     assert not s3.running()
-
-
-@pytest.fixture
-def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A `go` that builds at once, or fails where there is a file `fails`; nothing is built before."""
-    monkeypatch.setattr(module, "BINARY", tmp_path / "cache" / "versitygw-v0")
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    go = tmp_path / "go"
-    go.write_text(
-        '#!/bin/sh\necho "$@"\nif [ -e "$(dirname "$0")/fails" ]; then exit 1; fi\necho built > "$GOBIN/versitygw"\n'
-    )
-    go.chmod(0o755)
-    return go
-
-
-def test_it_is_built_once(go: Path) -> None:
-    with ThreadPoolExecutor(4) as threads:
-        built = {found.result() for found in [threads.submit(module.binary) for _ in range(4)]}
-    assert built == {module.BINARY}
-    assert [(found, found.read_text()) for found in module.BINARY.parent.iterdir()] == [(module.BINARY, "built\n")]
-    go.with_name("fails").touch()
-    assert module.binary() == module.BINARY
-
-
-def test_a_failed_build_says_why_and_leaves_nothing(go: Path) -> None:
-    go.with_name("fails").touch()
-    with pytest.raises(RuntimeError, match=r"(?s)could not build.*\ninstall github.com/versity/versitygw"):
-        module.binary()
-    assert list(module.BINARY.parent.iterdir()) == []
-
-
-def test_without_go(go: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert module.unavailable() is None
-    monkeypatch.setenv("PATH", str(go.parent / "nowhere"))
-    assert module.unavailable() == "the real S3 is built by Go: no `go` on the PATH"
-    module.BINARY.parent.mkdir()
-    module.BINARY.touch()
-    assert module.unavailable() is None
