@@ -117,6 +117,11 @@ class Topics(Component):
         return self
 
 
+def may_be_set(property_name: str) -> bool:
+    """Whether a property of librdkafka breaks no guarantee, whatever its value."""
+    return property_name not in _GUARANTEES
+
+
 def properties(variables: Mapping[str, Given]) -> dict[str, str]:
     """The properties of librdkafka that variables stand for: ``KAFKA_SECURITY_PROTOCOL`` is ``security.protocol``.
 
@@ -126,7 +131,7 @@ def properties(variables: Mapping[str, Given]) -> dict[str, str]:
     found = {}
     for name, (variable, value) in variables.items():
         property_name = name.removeprefix(PREFIX).lower().replace("_", ".")
-        if property_name in _GUARANTEES:
+        if not may_be_set(property_name):
             raise SettingsError(f"{variable} cannot be set: {_GUARANTEES[property_name]}")
         if "\0" in value or not _is_unicode(value):
             raise SettingsError(f"{variable} is not text")
