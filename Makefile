@@ -52,9 +52,14 @@ servers-cdc: .venv/dev ## the customers of make servers into Kafka, FORM=flatten
 bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minutes
 	$(BIN)/python -m benchmarks
 
-docs: .venv/runtime ## write docs/settings.md and docs/metrics.md
+docs: .venv/runtime ## write docs/settings.md, docs/metrics.md and the schema of the chart's values
 	$(BIN)/python -m settings docs/settings.md
 	$(BIN)/python -m dataflows.metrics docs/metrics.md
+	$(BIN)/python -m settings.schema k8s/chart/values.schema.json
+
+manifest: .venv/dev ## write k8s/ratings.yaml from the chart; the first time Go builds helm for minutes
+	helm=$$($(BIN)/python -m servers.go helm) && { echo "# Written by \`make manifest\`: the chart with its default values. k8s/README.md says how to use it."; \
+		$$helm template ratings k8s/chart --no-hooks; } > k8s/ratings.yaml
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes
 lock: .venv/dev ## resolve all dependencies anew into requirements/, those of the benchmarks' rivals, too
@@ -85,4 +90,4 @@ lock: .venv/dev ## resolve all dependencies anew into requirements/, those of th
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/runtime .venv/demo
 
-.PHONY: help run test coverage soak lint format servers servers-cdc bench docs lock
+.PHONY: help run test coverage soak lint format servers servers-cdc bench docs manifest lock
