@@ -9,7 +9,7 @@ BIN := .venv/bin
 FOR ?=
 RATE ?=
 FORM ?= flattened
-WORKERS ?= 2
+WORKERS ?= 3
 ROOMS := dataflows messages monitoring operators records settings sinks sources web
 
 help: ## list these commands
@@ -19,14 +19,17 @@ run: .venv/demo ## the main job on an embedded Kafka with generated data; FOR=se
 	@$(BIN)/python -m demo $(if $(FOR),--for $(FOR)) $(if $(RATE),--rate $(RATE))
 
 # Files stay whole, and the order is kept: the longest come early, and the workers end together.
-test: .venv/dev ## all tests, WORKERS=2 side by side, or TESTS="FILES OPTIONS"; real servers need Java, Maven and Go
+test: .venv/dev ## all tests, WORKERS=3 side by side, or TESTS="FILES OPTIONS"; real servers need Java, Maven and Go
+	@# Go builds for minutes, on a machine that has not built yet, and no test is to wait for it.
+	$(if $(TESTS),,$(BIN)/python -m servers.go)
 	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 
 coverage: .venv/dev ## the share of each room that the tests without servers run
 	$(BIN)/coverage run -m pytest -m "not (kafka or elasticsearch or s3 or mariadb or registry or connect)" $(ROOMS:%=tests/%)
 	@for room in $(ROOMS); do echo "$$room: $$($(BIN)/coverage report --include "$$room/*" --format total) %"; done
 
-soak: .venv/dev ## the tests of kills and outages at full length, WORKERS=2 side by side; more than an hour
+soak: WORKERS = 2
+soak: .venv/dev ## the tests of kills and outages at full length, two side by side; more than an hour
 	WORLD_RATINGS=200000 KILLS=100 SERVER_KILLS=5 KILLS_RATINGS=300000 OUTAGE_SECONDS=60 \
 		ARCHIVE_KILLS=50 ARCHIVE_RATINGS=500000 NOTIFY_ALERTS=2000 NOTIFY_KILLS=20 NOTIFY_LIMIT=30 \
 		CDC_CHANGES=10000 CDC_SNAPSHOT_ROWS=1000000 \

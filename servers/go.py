@@ -1,4 +1,7 @@
-"""Programs that Go builds from their modules, at the first use: ``python -m servers.go helm`` says where one is."""
+"""Programs that Go builds from their modules, at the first use.
+
+``python -m servers.go helm`` says where one is; ``python -m servers.go`` builds all.
+"""
 
 import os
 import shutil
@@ -60,4 +63,5 @@ KUBECONFORM = Program("github.com/yannh/kubeconform/cmd/kubeconform", "v0.7.0")
 PROGRAMS = {program.name: program for program in (VERSITYGW, HELM, KUBECONFORM)}
 
 if __name__ == "__main__":
-    print(PROGRAMS[sys.argv[1]].built())
+    for name in sys.argv[1:] or [name for name, program in PROGRAMS.items() if program.unavailable() is None]:
+        print(PROGRAMS[name].built())
