@@ -3,23 +3,19 @@
 Slack itself is not asked: the blocks that reached the demo's stand-in are laid out as Slack lays them out.
 """
 
-import argparse
 import re
-import sys
 import tempfile
 from collections.abc import Sequence
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
-
 from demo.branches import Branches
+from demo.pictures import chromium, file_to_draw
 from demo.run import run
 from demo.telling import Slack
 from demo.topics import PARTITIONS
 from demo.view import open_view
-from servers.chromium import CHROMIUM, unavailable
 from servers.embedded.kafka import EmbeddedKafka
 
 _SECONDS, _RATE = 12.0, 60.0
@@ -42,19 +38,15 @@ a { color: #1264a3; text-decoration: none; }
 """
 
 
-def main() -> int:
-    """Draw the picture; give the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m demo.slack_picture", description=__doc__)
-    parser.add_argument("file", type=Path)
-    file: Path = parser.parse_args().file
-    if (reason := unavailable()) is not None:
-        print(reason, file=sys.stderr)
-        return 1
+def main() -> None:
+    """Draw the picture."""
+    file = file_to_draw("demo.slack_picture", __doc__)
     bodies = _told()
     alone = next(body for body in bodies if not _is_digest(body))
     digest = min(filter(_is_digest, bodies), key=lambda body: len(body["blocks"]))
-    _draw(page((alone, digest)), file)
-    return 0
+    with chromium(_WIDTH, _HEIGHT) as shown:
+        shown.set_content(page((alone, digest)))
+        shown.locator("body").screenshot(path=file)
 
 
 def _told() -> list[dict[str, Any]]:
@@ -101,15 +93,5 @@ def _text(text: dict[str, Any]) -> str:
     return _LINK.sub(r'<a href="\1">\2</a>', shown) if text["type"] == "mrkdwn" else shown
 
 
-def _draw(html: str, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": _WIDTH, "height": _HEIGHT})
-        page.set_content(html)
-        page.locator("body").screenshot(path=file)
-        browser.close()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
