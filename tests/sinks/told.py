@@ -33,9 +33,10 @@ class Mortal:
         self._part, self._is_dead = part, is_dead
 
     def __getattr__(self, name: str) -> Any:
-        if self._is_dead():
+        member = getattr(self._part, name)
+        if callable(member) and self._is_dead():  # its name is known even then
             raise Again("the process is dead")
-        return getattr(self._part, name)
+        return member
 
 
 def sink(
