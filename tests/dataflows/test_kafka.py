@@ -132,7 +132,7 @@ def test_kills_leave_everything_once(
     for number, moment in enumerate(moments):
         with Job(tmp_path, variables, processes=next(counts)) as job:
             if number:
-                seconds.append(seconds_to_the_ends(world, job))
+                seconds.append(seconds_to_the_ends(world, outputs, job))
                 if number % 20 == 0:
                     finish(world, outputs, job)
                 if moment in AT_A_START:
@@ -145,23 +145,26 @@ def test_kills_leave_everything_once(
             job.kill()
         world.change_customers(late, changes=0)  # the grace counts from the next start
     with Job(tmp_path, variables, processes=next(counts)) as job:
-        seconds.append(seconds_to_the_ends(world, job))
+        seconds.append(seconds_to_the_ends(world, outputs, job))
         finish(world, outputs, job)
         time.sleep(3)  # for what would come twice
         assert set(job.stop()) == {0}, job.tail()
     world.check(outputs)
     outputs.close()
     print(f"{form}, {processes} processes, {KILLS} kills: {len(world.ratings)} ratings once;", end=" ")
-    print(f"all committed {median(seconds):.1f} s after the next start, at most {max(seconds):.1f} s")
+    print(f"all committed {median(seconds):.1f} s after the last output of the next start, at most {max(seconds):.1f} s")
 
 
-def seconds_to_the_ends(world: World, job: Job) -> float:
-    """Wait until the group has committed all ratings and customers; return how long after the start that was."""
+def seconds_to_the_ends(world: World, outputs: Outputs, job: Job) -> float:
+    """Wait until the group has committed all ratings and customers; return how long after the last output that was."""
+    written, since = outputs.sizes(), time.time()
     while lag := world.lag(world.topics["ratings"]):
         assert job.running(), job.tail()
         assert time.time() < job.started + SETTLED, f"{lag} are not committed: {job.tail()}"
+        if (now := outputs.sizes()) != written:
+            written, since = now, time.time()
         time.sleep(0.2)
-    return time.time() - job.started
+    return time.time() - max(since, job.started)
 
 
 def in_the_first_epoch(world: World, outputs: Outputs) -> None:

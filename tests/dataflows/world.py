@@ -352,6 +352,10 @@ class Outputs:
         """How many messages an output has."""
         return sum(self._readers[name].ends())
 
+    def sizes(self) -> list[int]:
+        """How many messages each output has."""
+        return [self.size(name) for name in self._readers]
+
     def wait(self, *, ratings: int, broken: int, quiet: float = 90, alive: Callable[[], bool] = lambda: True) -> None:
         """Until so many different ratings and dead letters are out, or no more came for a while, or nobody writes."""
         patience = Patience(quiet)
