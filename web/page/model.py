@@ -1,7 +1,7 @@
 """All that the page knows: what came from the topics, in memory that does not grow."""
 
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -57,7 +57,7 @@ class Model:
     def __init__(self, minutes: int, clock: Callable[[], float] = time.time) -> None:
         self.clock, self.minutes = clock, minutes
         self.values, self.slots = Values(), Slots(minutes)
-        self.recent: dict[Origin, Seen] = {}
+        self.recent: OrderedDict[Origin, Seen] = OrderedDict()  # a dict is slow to drop its oldest
         """The last ratings, the newest last."""
         self.alerted: deque[Seen] = deque(maxlen=_KEPT_ALERTS)
         """The last ratings with an alert, the newest last."""
@@ -73,7 +73,7 @@ class Model:
         """Messages that are not what their topic should hold."""
         self.version = 0
         """Another number whenever something came."""
-        self._waiting: dict[Origin, Alert] = {}
+        self._waiting: OrderedDict[Origin, Alert] = OrderedDict()
         self._arrivals: deque[tuple[float, int]] = deque(maxlen=600)
 
     def take_ratings(self, ratings: Iterable[tuple[EnrichedRating, int]]) -> None:
@@ -97,7 +97,7 @@ class Model:
             if (alert := self._waiting.pop(origin, None)) is not None:
                 self._join(seen, alert, slot)
         while len(self.recent) > RECENT:
-            del self.recent[next(iter(self.recent))]
+            self.recent.popitem(last=False)
         self._arrivals.append((now, self.total - before))
         self.version += 1
 
@@ -111,7 +111,7 @@ class Model:
         if seen is None:
             self._waiting[origin] = alert
             if len(self._waiting) > _WAITING_ALERTS:
-                del self._waiting[next(iter(self._waiting))]
+                self._waiting.popitem(last=False)
         else:
             self._join(seen, alert, self.slots.at(seen.rating.rating_ts, self.clock()))
         self.version += 1
