@@ -152,7 +152,9 @@ def test_kills_leave_everything_once(
     world.check(outputs)
     outputs.close()
     print(f"{form}, {processes} processes, {KILLS} kills: {len(world.ratings)} ratings once;", end=" ")
-    print(f"all committed {median(seconds):.1f} s after the last output of the next start, at most {max(seconds):.1f} s")
+    print(
+        f"all committed {median(seconds):.1f} s after the last output of the next start, at most {max(seconds):.1f} s"
+    )
 
 
 def seconds_to_the_ends(world: World, outputs: Outputs, job: Job) -> float:
