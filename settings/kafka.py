@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from settings.component import Component, check_different
 from settings.environment import Given, SettingsError
+from settings.values import Words
 
 PREFIX = "KAFKA_"
 """Of the variables of the cluster, and of any other property of librdkafka."""
@@ -27,10 +28,19 @@ _GUARANTEES = {
 }
 
 
+_TOPIC = r"^[A-Za-z0-9._-]{1,249}$"
+
+
 def _topic(name: str) -> str:
     if name in {".", ".."}:
         raise ValueError("must be the name of a topic")
     return name
+
+
+def _topics(names: list[str]) -> list[str]:
+    if not all(re.fullmatch(_TOPIC, name) and name not in {".", ".."} for name in names):
+        raise ValueError("must be names of topics, separated by commas")
+    return list(dict.fromkeys(names))
 
 
 def _brokers(text: str) -> str:
@@ -48,7 +58,8 @@ def _is_broker(text: str) -> bool:
     return parts is not None and 0 < int(parts[3] or 9092) < 1 << 16
 
 
-Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$"), AfterValidator(_topic)]
+Topic = Annotated[str, Field(pattern=_TOPIC), AfterValidator(_topic)]
+TopicList = Annotated[Words, AfterValidator(_topics)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from settings.component import Component
-from settings.kafka import Topic
-from settings.values import Words, is_address
+from settings.kafka import Topic, TopicList
+from settings.values import is_address
 
 
 def _address(text: str) -> str:
@@ -23,12 +23,6 @@ def _secret_address(secret: SecretStr) -> SecretStr:
 
 def _base(text: str) -> str:
     return text if text.endswith("/") else f"{text}/"
-
-
-def _topics(names: list[str]) -> list[str]:
-    if any(not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) or name in {".", ".."} for name in names):
-        raise ValueError("must be names of topics, separated by commas")
-    return list(dict.fromkeys(names))
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -100,7 +94,7 @@ class Notify(Component):
         description="template of a link to the rating, with columns of the alert in braces: "
         "`https://example.com/ratings/{rating_id}`",
     )
-    topics: Annotated[Words, AfterValidator(_topics)] = Field(
+    topics: TopicList = Field(
         [],
         alias="NOTIFY_TOPICS",
         description="topics of alerts to read, separated by commas. Empty: those of the rules",

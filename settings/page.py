@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from settings.component import Component
+from settings.kafka import TopicList
 from settings.listening import Host, Port, Token, is_loopback, own_port
 
 _PORT = 8081
@@ -39,6 +40,12 @@ class Page(Component):
         ge=0,
         le=10_000_000,
         description="enriched ratings that the page reads again when it starts, at most",
+    )
+
+    alerts_topics: TopicList = Field(
+        [],
+        alias="PAGE_ALERTS_TOPICS",
+        description="topics of alerts that the page shows, separated by commas. Empty: `ALERTS_TOPIC`",
     )
 
     @model_validator(mode="after")

@@ -28,14 +28,15 @@ class Topics:
 
     def __init__(self, settings: Settings, properties: dict[str, Any], model: Model) -> None:
         self._model, topics = model, settings.topics
+        alerts = settings.page.alerts_topics or [topics.alerts]
         self._takes: dict[str, Callable[[Sequence[Message]], None]] = {
+            **dict.fromkeys(alerts, self._take_alerts),
             topics.enriched: self._take_ratings,
-            topics.alerts: self._take_alerts,
             topics.dead_letters: self._take_letters,
         }
         last = {
+            **dict.fromkeys(alerts, _ALERTS_BACK),
             topics.enriched: settings.page.read_back,
-            topics.alerts: _ALERTS_BACK,
             topics.dead_letters: _LETTERS_BACK,
         }
         self.reader = Reader(properties, last)
