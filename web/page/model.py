@@ -17,6 +17,8 @@ RECENT = 20_000
 """Ratings that are kept one by one."""
 
 _WAITING_ALERTS = 10_000
+_MOST_RULES = 64
+"""That are shown of a rating."""
 _KEPT_ALERTS = 500
 _KEPT_LETTERS = 50
 _MOST_REASONS = 50
@@ -73,7 +75,8 @@ class Model:
         """Messages that are not what their topic should hold."""
         self.version = 0
         """Another number whenever something came."""
-        self._waiting: OrderedDict[Origin, Alert] = OrderedDict()
+        self._waiting: OrderedDict[Origin, list[str]] = OrderedDict()
+        """The rules of alerts whose rating has not come."""
         self._arrivals: deque[tuple[float, int]] = deque(maxlen=600)
 
     def take_ratings(self, ratings: Iterable[tuple[EnrichedRating, int]]) -> None:
@@ -94,8 +97,8 @@ class Model:
             if slot is not None:
                 stars = rating.stars
                 slot.ratings[seen.group, stars if stars is not None and 1 <= stars <= 5 else None] += 1
-            if (alert := self._waiting.pop(origin, None)) is not None:
-                self._join(seen, alert, slot)
+            for rule in self._waiting.pop(origin, ()):
+                self._join(seen, rule, slot)
         while len(self.recent) > RECENT:
             self.recent.popitem(last=False)
         self._arrivals.append((now, self.total - before))
@@ -106,14 +109,14 @@ class Model:
         if alert.source_partition is None or alert.source_offset is None:
             self.unreadable += 1  # an alert of another program, without a place
             return
-        origin = alert.source_partition, alert.source_offset
+        origin, rule = (alert.source_partition, alert.source_offset), alert.rule or FIRST_RULE
         seen = self.recent.get(origin)
         if seen is None:
-            self._waiting[origin] = alert
+            _add(self._waiting.setdefault(origin, []), rule)
             if len(self._waiting) > _WAITING_ALERTS:
                 self._waiting.popitem(last=False)
         else:
-            self._join(seen, alert, self.slots.at(seen.rating.rating_ts, self.clock()))
+            self._join(seen, rule, self.slots.at(seen.rating.rating_ts, self.clock()))
         self.version += 1
 
     def take_letter(self, letter: DeadLetter) -> None:
@@ -128,15 +131,21 @@ class Model:
         now = self.clock()
         return sum(count for at, count in self._arrivals if at > now - _RATE_SECONDS) / _RATE_SECONDS
 
-    def _join(self, seen: Seen, alert: Alert, slot: Slot | None) -> None:
-        rule = alert.rule or FIRST_RULE
-        if rule in seen.rules:
+    def _join(self, seen: Seen, rule: str, slot: Slot | None) -> None:
+        is_first = not seen.rules
+        if not _add(seen.rules, rule):
             return
-        if not seen.rules:
+        if is_first:
             self.alerted.append(seen)
-        seen.rules.append(rule)
         if slot is not None:
             slot.alerts[seen.group] += 1
+
+
+def _add(rules: list[str], rule: str) -> bool:
+    """Add a rule that a rating met; False if it is there already, or there are too many."""
+    if is_new := rule not in rules and len(rules) < _MOST_RULES:
+        rules.append(rule)
+    return is_new
 
 
 _OTHERS = Reason("others", "")

@@ -92,6 +92,20 @@ def test_an_alert_joins_its_rating(alert_first: bool) -> None:
     assert figures(made, EVERYTHING).feed[0].rules == ["unhappy-platinum"]
 
 
+@pytest.mark.parametrize("alerts_first", [True, False])
+def test_a_rating_meets_several_rules(alerts_first: bool) -> None:
+    made = Model(60, Clock())
+    if not alerts_first:
+        made.take_ratings([(rating(5), -1)])
+    for number in range(100):
+        made.take_alert(alert(5, f"rule-{number}"))
+    if alerts_first:
+        made.take_ratings([(rating(5), -1)])
+    found = figures(made, EVERYTHING)
+    assert found.feed[0].rules == [f"rule-{number}" for number in range(64)]
+    assert (found.alerts, len(found.unhappy)) == (64, 1)
+
+
 def test_a_customer_is_unhappy_once() -> None:
     made = Model(60, Clock())
     made.take_ratings((rating(offset, user_id=offset % 2, message=str(offset)), -1) for offset in range(5))
