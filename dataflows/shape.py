@@ -17,10 +17,16 @@ _build = Gauge(
 _flow = Gauge(
     "flow_info", "Always 1: a process of a flow, with its consumer group", ["flow", "group", "process", "processes"]
 )
+_processes = Gauge("flow_processes", "Processes that the flow is started in", ["flow"])
 _input = Gauge(
     "flow_input_info", "Always 1: a topic that the flow reads, with the step that decodes it", ["topic", "step"]
 )
 _branch = Gauge("flow_branch_on", "Branches of the flow: 1 is on, 0 is off", ["branch", "destination"])
+
+
+def begin(flow: str) -> None:
+    """Tell of a start, before it waits for anything, what a process that is missing would not tell."""
+    _processes.labels(flow).set(process.launch().processes)
 
 
 def tell(flow: str, group: str, inputs: Mapping[str, str], branches: Mapping[tuple[str, str], bool]) -> None:

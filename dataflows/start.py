@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bytewax.dataflow import Dataflow
 
-from dataflows import process, store
+from dataflows import process, shape, store
 from dataflows.health.pages import serve
 from dataflows.health.watch import Watch, bounds
 from dataflows.wiring.errors import StartupError
@@ -25,6 +25,7 @@ def start(name: str, make: Callable[[Settings], Dataflow]) -> Dataflow:
         for line in settings.strangers:
             logging.getLogger(f"dataflows.{name}").warning(line)
         launch = process.launch()
+        shape.begin(name)
         watch = Watch(bounds(settings, launch), launch)
         watch.start()
         serve(settings.health, watch.look, watch.bounds)

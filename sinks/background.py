@@ -11,6 +11,10 @@ from prometheus_client import Gauge
 
 log = logging.getLogger(__name__)
 
+_bound = Gauge(
+    "sink_buffer_max_bytes", "Bytes that may wait for a destination before the flow is held back", ["destination"]
+)
+
 _FIRST_REST, _LONGEST_REST = 0.1, 5.0
 _REPORT_SECONDS = 10.0
 
@@ -94,6 +98,7 @@ class Backlog:
         self._destination, self._most, self._gauge, self._stopping, self._clock = (
             destination, most, gauge, stopping, clock
         )  # fmt: skip
+        _bound.labels(destination).set(most)
         self._changed = Condition()
         self.bytes = 0
         self.failure: Exception | None = None

@@ -68,6 +68,7 @@ class Senders:
         self._lock = Lock()
         self._work = Condition(self._lock)
         self._queues = [Queue() for _ in range(sending.concurrency)]
+        outcomes.labels("rejected")  # shown from the start on: else its first count would be no increase
         _oldest.set_function(lambda: max(queue.age() for queue in self._queues))
         for queue in self._queues:
             Thread(target=self._run, args=(queue,), name="elasticsearch", daemon=True).start()

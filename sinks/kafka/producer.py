@@ -74,6 +74,7 @@ class KafkaWriter:
         if identity is not None:
             self._outlet.know(topic, identity)
         self._written, self._last = _written.labels(topic), _last.labels(topic)
+        _rejected.labels(topic)  # shown from the start on: else its first count would be no increase
 
     def write(self, messages: Iterable[KafkaRecord]) -> None:
         """Hand to the producer the messages that are not on the topic yet; while its queue is full, wait for room.

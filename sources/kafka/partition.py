@@ -80,7 +80,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
         self.name = f"{source.topic}-{partition}"
         self._read, self._last = _read.labels(source.topic), _last.labels(source.topic)
         self._next_shown, self._shown = _next.labels(source.topic, partition), -1
-        self._lag = _lag.labels(source.topic, partition)
+        self._lag, self._skipped = _lag.labels(source.topic, partition), _skipped.labels(source.topic)
         self._parked = Parked(
             source.unready or (lambda _: ()), source.max_parked, source.max_parked_bytes, by_key=source.park_by_key
         )
@@ -223,7 +223,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
 
     def _account_for(self, removed: int, parked: int, reason: str) -> None:
         """Count messages that are gone and were never read, or were parked; log the reason."""
-        _skipped.labels(self._source.topic).inc(removed)
+        self._skipped.inc(removed)
         self._lose(parked)
         if reason:
             log.warning("%s: %s", self.name, reason)
@@ -231,7 +231,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
     def _lose(self, count: int) -> None:
         """Count parked messages that are no longer on the topic."""
         if count:
-            _skipped.labels(self._source.topic).inc(count)
+            self._skipped.inc(count)
             log.warning("%s: %d parked messages are no longer on the topic", self.name, count)
 
     def _hold(self) -> list[Poll]:

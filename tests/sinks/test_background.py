@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 from sinks.background import Backlog, Every, back_off, is_any_held_back
 
@@ -39,6 +39,7 @@ def backlog(step: float = 0.0, stopping: bool = False) -> Backlog:
 
 def test_the_flow_waits_for_room_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     waits = backlog(step=4.0)
+    assert REGISTRY.get_sample_value("sink_buffer_max_bytes", {"destination": "nowhere"}) == 100
     waits.hold(100)
     seen = list[bool]()
 

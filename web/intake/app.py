@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, disable_created_metrics, generate_latest
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,6 +22,9 @@ from web.intake.health import Health
 from web.intake.topic import Topic
 
 _requests = Counter("intake_requests", "Requests to the intake by the status of their answer", ["status"])
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+"""Otherwise each counter and histogram would have a second family, with the time of its first sample."""
 
 log = logging.getLogger(__name__)
 
