@@ -17,6 +17,7 @@ from servers import debian
 from servers import elasticsearch as elasticsearch_server
 from servers import kafka as kafka_server
 from servers import mariadb as mariadb_server
+from servers import prometheus as prometheus_server
 from servers import registry as registry_server
 from servers import s3 as s3_server
 from servers.connect import Connect
@@ -37,6 +38,7 @@ MARKERS = {
     "elasticsearch_runs_here": "elasticsearch",
     "s3_runs_here": "s3",
     "mariadb_runs_here": "mariadb",
+    "prometheus_runs_here": "prometheus",
     "registry_runs_here": "registry",
     "connect_runs_here": "connect",
 }
@@ -107,6 +109,12 @@ def mariadb(mariadb_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -
     """One real MariaDB for the session; a test that needs the 20 customers calls its `seed()` first."""
     with MariaDB(tmp_path_factory.mktemp("mariadb")) as mariadb:
         yield mariadb
+
+
+@pytest.fixture(scope="session")
+def prometheus_runs_here() -> None:
+    """Skip, or fail on CI, where a real Prometheus cannot run."""
+    require(prometheus_server.unavailable())
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ import bytewax.run
 import pytest
 import yaml
 
-from dataflows.metrics import exposed, metrics
 from dataflows.process import launch
 from servers.go import HELM, KUBECONFORM
 from servers.process import ROOT
@@ -424,12 +423,16 @@ def test_the_endpoints_of_monitoring_are_ports_of_pods() -> None:
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
-def test_the_rules_know_the_metrics() -> None:
-    groups = only(rendered(VALUES["everything"]), "PrometheusRule")["spec"]
-    assert groups == yaml.safe_load((CHART / "files" / "rules.yaml").read_text())
-    words = {
-        word
-        for rule in groups["groups"][0]["rules"]
-        for word in re.findall(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b", rule["expr"])
-    }
-    assert {"source_snapshot_timestamp_seconds"} <= words <= {exposed(metric) for metric in metrics()} | {"dead_letter"}
+def test_prometheus_is_given_the_token_of_the_intake() -> None:
+    (_, intake) = only(rendered(VALUES["everything"]), "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert intake["authorization"]["credentials"] == {"name": "intake", "key": "content"}
+    (health,) = only(rendered({"podMonitor": {"enabled": True}}), "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert health["port"] == "health"
+
+
+@pytest.mark.parametrize("page", ["docs/operations.md", "https://git.example.org/ratings/operations.md"])
+def test_the_rules_are_those_of_the_file_with_links_to_the_runbook(page: str) -> None:
+    rules = (CHART / "files" / "rules.yaml").read_text()
+    values = {"prometheusRule": {"enabled": True, "runbook": page if "://" in page else ""}}
+    spec = only(rendered(values), "PrometheusRule")["spec"]
+    assert spec == yaml.safe_load(rules.replace("runbook_url: docs/operations.md", f"runbook_url: {page}"))
