@@ -25,7 +25,7 @@ test: .venv/dev ## all tests, WORKERS=3 side by side, or TESTS="FILES OPTIONS"; 
 	$(BIN)/python -m pytest $(if $(TESTS),$(TESTS),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 
 coverage: .venv/dev ## the share of each room that the tests without servers run
-	$(BIN)/coverage run -m pytest -m "not (kafka or elasticsearch or s3 or mariadb or registry or connect)" $(ROOMS:%=tests/%)
+	$(BIN)/coverage run -m pytest -m "not (kafka or elasticsearch or s3 or mariadb or registry or connect or prometheus)" $(ROOMS:%=tests/%)
 	@for room in $(ROOMS); do echo "$$room: $$($(BIN)/coverage report --include "$$room/*" --format total) %"; done
 
 soak: WORKERS = 2
@@ -35,6 +35,9 @@ soak: .venv/dev ## the tests of kills and outages at full length, two side by si
 		CDC_CHANGES=10000 CDC_SNAPSHOT_ROWS=1000000 \
 		$(BIN)/python -m pytest -v -rP --show-capture stdout -n $(WORKERS) --dist worksteal --timeout 3000 tests/dataflows \
 		-k "outputs_equal or kills or told_once or alerts_go_on or joins_table or snapshot_is_read"
+
+alerts: .venv/dev ## cause eight faults for real, and see the alerts fire and end; FAULTS="'broker killed'"; five minutes
+	@$(BIN)/python -m demo.drill $(FAULTS)
 
 lint: .venv/dev ## ruff, codespell and mypy --strict
 	$(BIN)/ruff format --check .
@@ -55,10 +58,11 @@ servers-cdc: .venv/dev ## the customers of make servers into Kafka, FORM=flatten
 bench: .venv/dev ## side by side with a plain loop, on a real Kafka; takes minutes
 	$(BIN)/python -m benchmarks
 
-docs: .venv/runtime ## write docs/settings.md, docs/metrics.md and the schema of the chart's values
+docs: .venv/runtime ## write docs/settings.md, docs/metrics.md, the schema of the chart's values and Grafana's dashboard
 	$(BIN)/python -m settings docs/settings.md
 	$(BIN)/python -m dataflows.metrics docs/metrics.md
 	$(BIN)/python -m settings.schema k8s/chart/values.schema.json
+	$(BIN)/python -m monitoring.grafana
 
 manifest: .venv/dev ## write k8s/ratings.yaml from the chart; the first time Go builds helm for minutes
 	helm=$$($(BIN)/python -m servers.go helm) && { echo "# Written by \`make manifest\`: the chart with its default values. k8s/README.md says how to use it."; \
@@ -93,4 +97,4 @@ lock: .venv/dev ## resolve all dependencies anew into requirements/, those of th
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/runtime .venv/demo
 
-.PHONY: help run test coverage soak lint format servers servers-cdc bench docs manifest lock
+.PHONY: help run test coverage soak alerts lint format servers servers-cdc bench docs manifest lock

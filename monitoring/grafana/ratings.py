@@ -65,7 +65,7 @@ ROWS = [
                     f"time() - max by (job) (process_start_time_seconds{_JOB})", "{{job}}",
                     "Of the process that started last."),
             _number("Alerts that fire", Unit.NUMBER,
-                    'count(ALERTS{alertstate="firing",alertname=~"Ratings.+"}) or vector(0)', "alerts"),
+                    'count(ALERTS{alertstate="firing",alertname=~"Ratings.+"}) or on () vector(0)', "alerts"),
         ],
         height=5,
     ),
@@ -116,7 +116,7 @@ ROWS = [
                 Query(f"max(s3_oldest_row_age_seconds{_JOB})", "row of an open object"),
             ]),
             Panel("Held back", Unit.SECONDS, [
-                Query(f"max by (destination) (time() - sink_held_back_timestamp_seconds{_JOB}) or vector(0)",
+                Query(f"max by (destination) (time() - sink_held_back_timestamp_seconds{_JOB}) or on () vector(0)",
                       "{{destination}}"),
             ], "For how long a destination takes nothing."),
         ],
@@ -153,7 +153,7 @@ ROWS = [
             Panel("Messages sent", Unit.A_SECOND, [_rate("notices_sent_total", "kind")]),
             Panel("From alert to message", Unit.SECONDS, _quantiles("notices_seconds")),
             Panel("Retries of messages", Unit.A_SECOND, [
-                Query(f"sum by (reason) (rate(notices_retries_total{_JOB}[$__rate_interval])) or vector(0)",
+                Query(f"sum by (reason) (rate(notices_retries_total{_JOB}[$__rate_interval])) or on () vector(0)",
                       "{{reason}}"),
             ]),
         ],

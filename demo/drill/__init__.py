@@ -1,0 +1,1 @@
+"""The fire drill: faults caused for real, and the alerts that Prometheus makes of them."""
