@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do \
 BIN := .venv/bin
 FOR ?=
 RATE ?=
+PROCESSES ?=
 FORM ?= flattened
 WORKERS ?= 3
 ROOMS := dataflows messages monitoring operators records settings sinks sources web
@@ -15,8 +16,8 @@ ROOMS := dataflows messages monitoring operators records settings sinks sources 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-run: .venv/demo ## the main job on an embedded Kafka with generated data; FOR=seconds RATE=ratings/s
-	@$(BIN)/python -m demo $(if $(FOR),--for $(FOR)) $(if $(RATE),--rate $(RATE))
+run: .venv/demo ## the main job on an embedded Kafka with generated data; FOR=seconds RATE=ratings/s PROCESSES=n
+	@$(BIN)/python -m demo $(if $(FOR),--for $(FOR)) $(if $(RATE),--rate $(RATE)) $(if $(PROCESSES),--processes $(PROCESSES))
 
 # Files stay whole, and the order is kept: the longest come early, and the workers end together.
 test: .venv/dev ## all tests, WORKERS=3 side by side, or TESTS="FILES OPTIONS"; real servers need Java, Maven and Go

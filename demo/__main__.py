@@ -1,4 +1,4 @@
-"""``python -m demo [--for SECONDS] [--rate RATINGS]``: the main job and the notifier, on an embedded Kafka.
+"""``python -m demo [--for SECONDS] [--rate RATINGS] [--processes N]``: main job and notifier on an embedded Kafka.
 
 The last line of stdout is the account; the exit code is 0 only where everything in it agrees.
 """
@@ -7,7 +7,11 @@ import argparse
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
+
+from typing_extensions import override
 
 from demo.branches import Branches
 from demo.run import run
@@ -15,6 +19,7 @@ from demo.stop import stop_signals
 from demo.telling import Slack
 from demo.topics import PARTITIONS
 from demo.view import open_view
+from operators.batch import KEY_GROUPS
 from servers.embedded.kafka import EmbeddedKafka, LibraryNotFoundError
 
 
@@ -33,6 +38,7 @@ def main() -> int:
                     slack,
                     folder,
                     view,
+                    processes=options.processes,
                     rate=options.rate,
                     seconds=options.seconds,
                     stop=stop,
@@ -54,18 +60,32 @@ def main() -> int:
     return 1 if outcome.problems else 0
 
 
+class _Parser(argparse.ArgumentParser):
+    @override
+    def error(self, message: str) -> NoReturn:
+        """Refuse in one line, without the usage."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser = _Parser(prog="python -m demo", description=__doc__)
     parser.add_argument("--for", dest="seconds", type=_positive, metavar="SECONDS", help="end by itself after so long")
     parser.add_argument("--rate", type=_positive, default=50.0, metavar="RATINGS", help="a second (default: 50)")
+    parser.add_argument("--processes", type=_processes, default=1, metavar="N", help="of the job (default: 1)")
     return parser.parse_args()
 
 
 def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ValueError
-    return number
+    with suppress(ValueError):
+        if 0 < (number := float(text)) < float("inf"):
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
+def _processes(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= len(KEY_GROUPS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {len(KEY_GROUPS)}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ def run(
     folder: Path,
     view: View,
     *,
+    processes: int = 1,
     rate: float,
     seconds: float | None,
     stop: Callable[[], bool],
@@ -66,6 +67,7 @@ def run(
         slack: Where the notifier tells of alerts.
         folder: An empty one, for the files of both.
         view: Shows the run.
+        processes: Of the job.
         rate: Ratings a second.
         seconds: Of ratings; None for no end.
         stop: Asked many times a second.
@@ -82,9 +84,11 @@ def run(
             feed.flush()
             view.status("starting the job")
             with (
-                Job(bootstrap, folder, branches.environment | {"STATISTICS_TOPIC": STATISTICS}) as job,
+                Job(
+                    bootstrap, folder, branches.environment | {"STATISTICS_TOPIC": STATISTICS}, processes=processes
+                ) as job,
                 Job(bootstrap, folder / "notifier", slack.environment, NOTIFY) as notifier,
-                Page(bootstrap, folder / "page", (job.metrics_url, notifier.metrics_url)) as page,
+                Page(bootstrap, folder / "page", [*job.metrics_urls, *notifier.metrics_urls]) as page,
             ):
                 view.page(page.url)
                 work = _Work(feed, outputs, branches, slack, (job, notifier, page), ledger, telling, counting, view)

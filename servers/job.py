@@ -96,14 +96,18 @@ class Job:
         cluster = [f"127.0.0.1:{port}" for port in free_ports(self._count)]
         for process in range(self._count):
             several = ["-i", str(process), "-a", ";".join(cluster)] if self._count > 1 else []
-            self._run([*self._module, *several])
+            self._run([*self._module, *several], self.own_settings(process))
 
-    def _run(self, module: Sequence[str]) -> None:
+    def own_settings(self, process: int) -> Mapping[str, str]:
+        """The settings that one process has beside those of all; none, unless a subclass says otherwise."""
+        return {}
+
+    def _run(self, module: Sequence[str], settings: Mapping[str, str] | None = None) -> None:
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", *module],
                 cwd=ROOT,
-                env=self._environment,
+                env={**self._environment, **(settings or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

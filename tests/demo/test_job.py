@@ -10,8 +10,8 @@ from servers.job import JobError
 JOBS = "tests.demo.jobs"
 
 
-def start(folder: Path, name: str) -> Job:
-    return Job("127.0.0.1:1", folder, module=("bytewax.run", f"{JOBS}:{name}()"))
+def start(folder: Path, name: str, processes: int = 1) -> Job:
+    return Job("127.0.0.1:1", folder, module=("bytewax.run", f"{JOBS}:{name}()"), processes=processes)
 
 
 def test_answers_and_ends_cleanly(tmp_path: Path) -> None:
@@ -21,6 +21,12 @@ def test_answers_and_ends_cleanly(tmp_path: Path) -> None:
         running.end()
         with pytest.raises(JobError, match="the job ended with exit code 0"):
             running.check()
+
+
+def test_what_several_processes_hold_is_summed(tmp_path: Path) -> None:
+    with start(tmp_path, "good", processes=2) as running:
+        assert running.held() == 2 * 7
+        assert len(set(running.metrics_urls)) == 2
 
 
 def test_the_recovery_store_is_one_partition(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from demo.__main__ import main
 from servers.job import piped
 
 SECONDS = 180
@@ -47,7 +48,7 @@ def until(process: subprocess.Popen[str], holds: Callable[[str], bool]) -> None:
 
 
 def test_everything_comes_out() -> None:
-    code, lines, errors = ended(demo("--for", "8", "--rate", "200"))
+    code, lines, errors = ended(demo("--for", "8", "--rate", "200", "--processes", "2"))
     counts = account(lines)
     assert (code, errors) == (0, "")
     assert 1300 < counts["ratings"] <= 1610
@@ -97,8 +98,22 @@ def test_a_second_signal_ends_it_at_once() -> None:
     assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize("options", [("--rate", "0"), ("--rate", "nan"), ("--for", "-1"), ("--for", "soon")])
-def test_options_that_make_no_sense(options: tuple[str, str]) -> None:
-    code, _lines, errors = ended(demo(*options))
-    assert code == 2
-    assert options[0] in errors
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("--rate", "0", "is not a number above 0"),
+        ("--rate", "nan", "is not a number above 0"),
+        ("--for", "-1", "is not a number above 0"),
+        ("--for", "soon", "is not a number above 0"),
+        ("--processes", "0", "is not a whole number from 1 to 16"),
+        ("--processes", "17", "is not a whole number from 1 to 16"),
+        ("--processes", "2.0", "is not a whole number from 1 to 16"),
+    ],
+)
+def test_options_that_make_no_sense(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str, value: str, reason: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["demo", option, value])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err == f"python -m demo: argument {option}: {value!r} {reason}\n"

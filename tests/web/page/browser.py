@@ -25,7 +25,7 @@ class RunningFlow:
             self._kafka.create_topic(topic, partitions)
         self._job = Job(self._kafka.bootstrap, folder / "job")
         (folder / "page").mkdir()
-        self.page = Page(self._kafka.bootstrap, folder / "page", (self._job.metrics_url,))
+        self.page = Page(self._kafka.bootstrap, folder / "page", self._job.metrics_urls)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._produce)
 
