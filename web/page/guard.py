@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _COOKIE = "page"
@@ -24,6 +24,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
+_HEALTH = "/healthz"
+_ALIVE = JSONResponse({"status": "ok"})
 _ASKS = Path(__file__).with_name("login.html").read_text()
 
 
@@ -34,6 +36,7 @@ class Guard:
       lead here, and read along.
     - With a token, a browser needs the cookie that it gets for it.
     - A websocket must be opened by the page itself.
+    - A probe may ask ``/healthz``: the answer says only that the process serves.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -44,6 +47,9 @@ class Guard:
         """Answer a request, or pass it on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] == "http" and scope["path"] == _HEALTH:
+            await _ALIVE(scope, receive, send)
             return
         refused = self._refusal(HTTPConnection(scope))
         if refused is None:

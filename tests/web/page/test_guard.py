@@ -4,6 +4,8 @@ import http.client
 import socket
 import threading
 from collections.abc import Iterator
+from email.message import Message
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import pytest
@@ -14,6 +16,12 @@ from web.listen import listen
 from web.page.guard import Guard
 
 TOKEN = "open-sesame"  # noqa: S105  # of this test
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Message
+    body: bytes
 
 
 class Served:
@@ -31,12 +39,11 @@ class Served:
         self.server.should_exit = True
         self.thread.join(60)
 
-    def ask(self, method: str = "GET", path: str = "/", body: str = "", **headers: str) -> http.client.HTTPResponse:
+    def ask(self, method: str = "GET", path: str = "/", body: str = "", **headers: str) -> "Answer":
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path, body, headers)
         response = connection.getresponse()
-        response.read()
-        return response
+        return Answer(response.status, response.headers, response.read())
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +82,13 @@ def test_another_site_may_not_ask(open_page: Served, guarded: Served) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
     assert open_page.ask(Host="localhost:1", Origin="http://evil.example", **upgrade, **key).status == 403
+
+
+def test_a_probe_needs_no_token_and_learns_nothing(open_page: Served, guarded: Served) -> None:
+    for served in (open_page, guarded):
+        answer = served.ask(path="/healthz", Host="10.0.0.1:8081")
+        assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
+    assert guarded.ask(path="/healthz/").status == 401
 
 
 def test_nothing_comes_from_elsewhere(open_page: Served) -> None:
