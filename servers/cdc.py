@@ -8,7 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from servers import connect
+from servers import connectors
 from servers.debezium import FORMS, PREFIX, TABLE, connector, topic
 from servers.once import SERVERS
 
@@ -31,7 +31,7 @@ def main() -> str | None:
     options = parser.parse_args()
     try:
         found = variables(options.env)
-        worker = connect.Endpoint(found["CONNECT_URL"])
+        worker = connectors.Endpoint(found["CONNECT_URL"])
         config = connector(
             options.form,
             prefix=PREFIX,
