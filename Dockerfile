@@ -15,6 +15,8 @@ RUN pip install --no-cache-dir --require-hashes -r requirements/runtime.txt
 COPY . .
 # A checkout may be readable for its owner alone.
 RUN chmod -R a+rX .
+# A volume that is mounted here first is writable for every user, as the folder is.
+RUN mkdir --mode=777 /recovery
 # A flow writes nothing beside its recovery store, and needs no rights. A number, so that Kubernetes can see that it is not root.
 USER 10001
 # A dataflow of another folder, as waxctl brings it, finds the modules of this one by PYTHONPATH. Bytewax's web server and

@@ -63,7 +63,7 @@ class Image:
     """
 
     def __init__(self, context: Path, folder: Path) -> None:
-        self.workdir = folder
+        self.root = self.workdir = folder
         self.user, self.environment, self.labels = "0", dict[str, str](), dict[str, str]()
         self.entrypoint, self.command, self.health_check = list[str](), list[str](), ""
         self._files = sorted(files(context, Dockerignore((context / ".dockerignore").read_text())))
@@ -106,7 +106,7 @@ class Image:
             for package in installs[1].split():
                 self._program(package, debian.program(package, package))
             return
-        command = command.replace("/usr/local/bin", str(self._programs))
+        command = command.replace("/usr/local/bin", str(self._programs)).replace("/recovery", f"{self.root}/recovery")
         subprocess.run(["sh", "-euc", command], cwd=self.workdir, check=True)
 
     def _program(self, name: str, command: Sequence[str]) -> None:
