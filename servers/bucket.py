@@ -1,4 +1,4 @@
-"""``python -m servers.bucket NAME`` makes a bucket, unless there is one. boto3 finds credentials and endpoint itself."""
+"""``python -m servers.bucket NAME`` makes a bucket, unless there is one; its variables are those of boto3."""
 
 import argparse
 import sys

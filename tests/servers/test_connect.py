@@ -12,11 +12,13 @@ from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  
 
 from servers.connect import Connect
 from servers.debezium import Form
+from servers.job import piped
 from servers.kafka import Kafka
 from servers.mariadb import MariaDB
-from servers.registry import Registry
+from servers.process import ROOT, free_ports
+from servers.registry import Registry, native
 from servers.seed import SEED_CUSTOMERS
-from servers.topics import Reader
+from servers.topics import Reader, count
 
 SECONDS = 30.0
 ALL = len(SEED_CUSTOMERS)
@@ -169,6 +171,46 @@ def test_a_bad_configuration_says_why(
         own_connect.register("flattened", prefix=prefix, partitions=1, settings=settings)
     if prefix in own_connect.connectors():
         own_connect.unregister(prefix)
+
+
+def test_the_connector_of_compose_is_put_by_its_command(
+    kafka: Kafka, mariadb: MariaDB, registry: Registry, connect: Connect, topics: Callable[[str], str], tmp_path: Path
+) -> None:
+    mariadb.seed()
+    prefix = topics("composed")
+    kafka.create_topic(f"{prefix}.demo.CUSTOMERS", 1, cleanup_policy="compact")
+    config = (ROOT / "compose" / "customers.json").read_text()
+    for there, here in {
+        '"mariadb"': '"127.0.0.1"',
+        "3306": str(mariadb.port),
+        "kafka:9092": kafka.bootstrap,
+        "http://registry:8080/apis/registry/v2": native(registry.url),
+        "asgard": prefix,
+        "1948923869": "7",
+    }.items():
+        config = config.replace(there, here)
+    file = tmp_path / "customers.json"
+    file.write_text(config)
+    for _ in range(2):
+        process = piped("servers.connectors", connect.url, prefix, str(file))
+        out, errors = process.communicate(timeout=4 * SECONDS)
+        assert (process.returncode, errors) == (0, "")
+        assert out == f"the connector {prefix} runs, and has written its table\n"
+    connect.delete(prefix)
+    assert count(kafka.bootstrap, f"{prefix}.demo.CUSTOMERS") == ALL
+
+
+@pytest.mark.parametrize(("content", "reason"), [("{}", "Connection refused"), ("{", "Expecting property name")])
+def test_a_command_that_puts_nothing_says_why(tmp_path: Path, content: str, reason: str) -> None:
+    file = tmp_path / "connector.json"
+    file.write_text(content)
+    (port,) = free_ports(1)
+    process = piped("servers.connectors", f"http://127.0.0.1:{port}", "nothing", str(file))
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert errors.startswith("no connector nothing: ")
+    assert reason in errors
+    assert errors.count("\n") == 1
 
 
 def test_a_failed_start_shows_the_log(
