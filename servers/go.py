@@ -1,4 +1,4 @@
-"""Programs that Go builds from their modules, at the first use.
+"""Programs that Go builds from their modules, or from our own source, at the first use.
 
 ``python -m servers.go helm`` says where one is; ``python -m servers.go`` builds all.
 """
@@ -7,13 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
 
 from servers.once import SERVERS, once
+from servers.process import ROOT
 
 
-class Program(NamedTuple):
+@dataclass(frozen=True)
+class Program:
     """A program of a Go module, by its package and version."""
 
     package: str
@@ -44,8 +47,10 @@ class Program(NamedTuple):
         return self.package.rpartition("/")[2]
 
     def _build(self, into: Path) -> Path:
+        package, folder = self._source()
         build = subprocess.run(
-            ["go", "install", f"{self.package}@{self.version}"],
+            ["go", "install", package],
+            cwd=folder,
             env={**os.environ, "GOBIN": str(into)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -56,11 +61,30 @@ class Program(NamedTuple):
             raise RuntimeError(f"Go could not build {self.package} {self.version}:\n{build.stdout}")
         return into / self.name
 
+    def _source(self) -> tuple[str, Path]:
+        """What Go is told to install, and in which folder."""
+        return f"{self.package}@{self.version}", ROOT
+
+
+@dataclass(frozen=True)
+class OwnProgram(Program):
+    """A program of this repository, in a folder with its ``go.mod``. Another source is another version."""
+
+    @classmethod
+    def of(cls, folder: str) -> "OwnProgram":
+        """The program of a folder of this repository."""
+        files = sorted((ROOT / folder).iterdir())
+        return cls(folder, sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12])
+
+    def _source(self) -> tuple[str, Path]:
+        return ".", ROOT / self.package
+
 
 VERSITYGW = Program("github.com/versity/versitygw/cmd/versitygw", "v1.7.0")
 HELM = Program("helm.sh/helm/v4/cmd/helm", "v4.3.1")
 KUBECONFORM = Program("github.com/yannh/kubeconform/cmd/kubeconform", "v0.7.0")
-PROGRAMS = {program.name: program for program in (VERSITYGW, HELM, KUBECONFORM)}
+COMPOSE = OwnProgram.of("servers/compose")
+PROGRAMS = {program.name: program for program in (VERSITYGW, HELM, KUBECONFORM, COMPOSE)}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or [name for name, program in PROGRAMS.items() if program.unavailable() is None]:

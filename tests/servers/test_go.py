@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from servers import go as module
-from servers.go import Program
+from servers.go import OwnProgram, Program
 
 TOOL = Program("example.com/tools/cmd/tool", "v0")
 
@@ -39,6 +39,21 @@ def test_a_failed_build_says_why_and_leaves_nothing(go: Path) -> None:
     with pytest.raises(RuntimeError, match=r"(?s)could not build.*\ninstall example.com/tools/cmd/tool@v0"):
         TOOL.built()
     assert list(TOOL.path.parent.iterdir()) == []
+
+
+def test_a_program_of_ours_is_built_again_after_a_change(
+    go: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    source = tmp_path / "own" / "tool" / "main.go"
+    source.parent.mkdir(parents=True)
+    source.write_text("package main")
+    before = OwnProgram.of("own/tool")
+    assert before.built() == before.path
+    source.write_text("package main // changed")
+    after = OwnProgram.of("own/tool")
+    assert after.built() == after.path != before.path
+    assert OwnProgram.of("own/tool") == after
 
 
 def test_without_go(go: Path, monkeypatch: pytest.MonkeyPatch) -> None:
