@@ -22,6 +22,7 @@ from servers import registry as registry_server
 from servers import s3 as s3_server
 from servers.connect import Connect
 from servers.elasticsearch import Elasticsearch
+from servers.go import COMPOSE
 from servers.kafka import Kafka
 from servers.mariadb import MariaDB
 from servers.process import ROOT
@@ -147,6 +148,12 @@ def connect(
     """One real Kafka Connect for the session, between the session's servers; a test registers a prefix of its own."""
     with Connect(tmp_path_factory.mktemp("connect"), kafka, mariadb, registry) as connect:
         yield connect
+
+
+@pytest.fixture(scope="session")
+def compose_loads_here() -> None:
+    """Skip, or fail on CI, where Compose's own library cannot be built."""
+    require(COMPOSE.unavailable())
 
 
 @pytest.fixture

@@ -82,6 +82,8 @@ def test_it_holds_the_code_and_nothing_of_development(image: Image) -> None:
         "servers",
         "docs",
         "k8s",
+        "compose",
+        "compose.yaml",
         ".git",
         ".venv",
         ".servers",
