@@ -40,6 +40,9 @@ soak: .venv/dev ## the tests of kills and outages at full length, two side by si
 alerts: .venv/dev ## cause eight faults for real, and see the alerts fire and end; FAULTS="'broker killed'"; five minutes
 	@$(BIN)/python -m demo.drill $(FAULTS)
 
+kubernetes: .venv/dev ## the chart on a real API server; the first time Go builds it for ten minutes
+	$(BIN)/python -m pytest -v tests/k8s/on_api_server.py
+
 lint: .venv/dev ## ruff, codespell and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -98,4 +101,4 @@ lock: .venv/dev ## resolve all dependencies anew into requirements/, those of th
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/runtime .venv/demo
 
-.PHONY: help run test coverage soak alerts lint format servers servers-cdc bench docs manifest lock
+.PHONY: help run test coverage soak alerts kubernetes lint format servers servers-cdc bench docs manifest lock

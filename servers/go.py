@@ -21,6 +21,8 @@ class Program:
 
     package: str
     version: str
+    options: tuple[str, ...] = ()
+    """Of ``go install``."""
 
     @property
     def path(self) -> Path:
@@ -49,7 +51,7 @@ class Program:
     def _build(self, into: Path) -> Path:
         package, folder = self._source()
         build = subprocess.run(
-            ["go", "install", package],
+            ["go", "install", *self.options, package],
             cwd=folder,
             env={**os.environ, "GOBIN": str(into)},
             stdout=subprocess.PIPE,
@@ -71,10 +73,11 @@ class OwnProgram(Program):
     """A program of this repository, in a folder with its ``go.mod``. Another source is another version."""
 
     @classmethod
-    def of(cls, folder: str) -> "OwnProgram":
+    def of(cls, folder: str, *options: str) -> "OwnProgram":
         """The program of a folder of this repository."""
-        files = sorted((ROOT / folder).iterdir())
-        return cls(folder, sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12])
+        source = b"".join(file.read_bytes() for file in sorted((ROOT / folder).iterdir()))
+        options = ("-buildvcs=false", *options)  # git may refuse a checkout of somebody else
+        return cls(folder, sha256(source + repr(options).encode()).hexdigest()[:12], options)
 
     def _source(self) -> tuple[str, Path]:
         return ".", ROOT / self.package
@@ -83,8 +86,13 @@ class OwnProgram(Program):
 VERSITYGW = Program("github.com/versity/versitygw/cmd/versitygw", "v1.7.0")
 HELM = Program("helm.sh/helm/v4/cmd/helm", "v4.3.1")
 KUBECONFORM = Program("github.com/yannh/kubeconform/cmd/kubeconform", "v0.7.0")
+KUBERNETES_VERSION = "1.34.2"
+"""That of its modules in ``servers/kubernetes/go.mod``."""
+_TELL_VERSION = f"-ldflags=-X k8s.io/component-base/version.gitVersion=v{KUBERNETES_VERSION}"
+KUBERNETES = OwnProgram.of("servers/kubernetes", _TELL_VERSION)
 COMPOSE = OwnProgram.of("servers/compose")
 PROGRAMS = {program.name: program for program in (VERSITYGW, HELM, KUBECONFORM, COMPOSE)}
+"""Those of ``make test``."""
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or [name for name, program in PROGRAMS.items() if program.unavailable() is None]:
