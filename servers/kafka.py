@@ -39,6 +39,8 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+# A member may ask for a session that ends sooner than after six seconds.
+group.min.session.timeout.ms=500
 # Compaction is seen within seconds.
 log.cleaner.backoff.ms=500
 """
@@ -76,6 +78,10 @@ class Kafka(Server):
                 "listener.name.sasl.sasl.enabled.mechanisms=PLAIN\n"
                 "listener.name.sasl.plain.sasl.jaas.config="
                 f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};\n"
+                # What has an access control list is only for those on it, and for clients of the first listener.
+                "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
+                "allow.everyone.if.no.acl.found=true\n"
+                "super.users=User:ANONYMOUS\n"
             )
         self._properties += f"listeners={listeners}\n"
 
