@@ -1,4 +1,4 @@
-"""The recovery store before Bytewax opens it: its lock and its keys."""
+"""The recovery store before Bytewax opens it: its lock, its identity and its keys."""
 
 import fcntl
 import json
@@ -7,6 +7,7 @@ import os
 import socket
 import sqlite3
 import time
+import uuid
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,27 @@ def claim(launch: Launch, patience: float = _PATIENCE_SECONDS) -> None:
             time.sleep(_REST_SECONDS)
     except OSError as error:
         log.warning("recovery store %s cannot be locked against a second job: %s", folder, error.strerror)
+
+
+def identity(store: Path | None) -> str:
+    """The identity of the cluster that has this store: the same one at each start. Without a store it is a new one.
+
+    If the store cannot be written to, Bytewax ends by itself.
+    """
+    new = uuid.uuid4().hex
+    if store is None:
+        return new
+    file = store / "cluster-id"
+    try:
+        if not file.exists():
+            # Whole or not at all, however this process ends.
+            unfinished = file.with_suffix(".unfinished")
+            unfinished.write_text(new)
+            unfinished.replace(file)
+        return file.read_text()
+    except OSError as error:
+        log.warning("recovery store %s cannot hold an identity of the cluster: %s", store, error.strerror)
+        return new
 
 
 def keys(store: Path | None, step: str) -> list[str]:

@@ -116,6 +116,11 @@ class Watch:
                 log.info("waiting for %s", " and ".join(self._peers))
 
 
+def end(why: str) -> NoReturn:
+    """End the process with code 1, and one line. Any thread may call it."""
+    _end(Ending(1, why))
+
+
 def _end(end: Ending) -> NoReturn:
     # Whoever reads the log may be stuck as well.
     last = threading.Timer(_LOG_SECONDS, os._exit, [end.code])

@@ -1,11 +1,13 @@
 """Kafka: the sources of the inputs, the sinks of the outputs, and what must hold of the topics before."""
 
+import atexit
 from collections.abc import Callable, Hashable, Sequence
 from datetime import timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from dataflows import process, store
+from dataflows.health import watch
 from dataflows.letters import Letters
 from dataflows.wiring.errors import StartupError
 from messages import dead_letter
@@ -18,6 +20,7 @@ from records.enriched_avro import EnrichedAvro
 from settings import Settings
 from sinks.kafka import Headers, Identity, KafkaRecord, KafkaWriter, check
 from sources.kafka import KafkaSource
+from sources.kafka.lease import Lease
 from sources.kafka.topics import Topics
 from sources.tick import TickSource
 
@@ -43,6 +46,20 @@ def prepare(settings: Settings, config: dict[str, Any], alerts: Sequence[str]) -
     topics.create_missing([names.enriched, *alerts, names.dead_letters], like=names.ratings)
     if names.statistics is not None:
         topics.create([names.statistics], partitions=1, config={"cleanup.policy": "compact"})
+
+
+def hold(settings: Settings, config: dict[str, Any]) -> None:
+    """See that no other cluster has the consumer group, or end. Process 0 does so for its cluster.
+
+    Raises:
+        ClusterError: another one has it, or the brokers refuse us.
+    """
+    launch = process.launch()
+    if launch.process == 0:
+        identity = store.identity(launch.recovery_store)
+        lease = Lease(settings.kafka.group_id, settings.topics.ratings, config, identity, process.stopping)
+        lease.take(watch.end)
+        atexit.register(lease.release)
 
 
 def source(

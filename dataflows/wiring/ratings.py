@@ -53,6 +53,7 @@ def connect(settings: Settings) -> Ports:
     known = registry.schemas(client)
     with starting(settings.properties):
         kafka.prepare(settings, config, topics_of_alerts)
+        kafka.hold(settings, config)
     avro = None
     if client is not None and settings.formats.enriched == "avro":
         avro = EnrichedAvro(

@@ -158,8 +158,9 @@ def test_a_kill_without_a_recovery_store_loses_nothing(kafka: Kafka, names: Name
     world = World(kafka.bootstrap, names, Random(3))
     world.change_customers(range(1, 1001), changes=100)
     outputs = Outputs(world)
-    # Epochs of a second: the default without a recovery store is ten.
-    job = Job(tmp_path, settings(names, kafka.bootstrap, BYTEWAX_SNAPSHOT_INTERVAL="1"), recovery=0)
+    # Epochs of a second: the default without a recovery store is ten. A start waits for the killed job's session.
+    soon = {"BYTEWAX_SNAPSHOT_INTERVAL": "1", "KAFKA_SESSION_TIMEOUT_MS": "1000"}
+    job = Job(tmp_path, settings(names, kafka.bootstrap, **soon), recovery=0)
     for _ in range(4):
         with job:
             world.rate(5000, lambda: world.random.randrange(-1, 1001))

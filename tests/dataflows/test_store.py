@@ -206,7 +206,9 @@ def test_the_holder_is_told_also_while_its_name_is_written(tmp_path: Path) -> No
     store.claim(Launch(tmp_path), 0)
 
 
-def test_a_second_job_ends_before_it_reads_or_writes(kafka: Kafka, names: Names, tmp_path: Path) -> None:
+def test_a_second_job_on_the_store_or_on_the_group_ends_before_it_reads_or_writes(
+    kafka: Kafka, names: Names, tmp_path: Path
+) -> None:
     others = {name: f"other-{topic}" for name, topic in names.items()}
     inputs(kafka, names)
     write(kafka.bootstrap, names["ratings"], [("1", b'{"rating_id":1,"user_id":1}')])
@@ -220,12 +222,30 @@ def test_a_second_job_ends_before_it_reads_or_writes(kafka: Kafka, names: Names,
                 last = second.tail().strip().splitlines()[-1]
                 assert last.startswith(f"ratings: recovery store {tmp_path / 'a' / 'recovery'} is in use by process ")
                 assert "Traceback" not in second.tail()
+        with Job(tmp_path / "c", settings(names, kafka.bootstrap, KAFKA_SESSION_TIMEOUT_MS="1000")) as other:
+            assert other.wait(60) == [1]
+            last = other.tail().strip().splitlines()[-1]
+            who = f"consumer group {names['ratings']} is in use by another cluster, on {socket.gethostname()} since "
+            assert last.startswith(f"ratings: {who}")
+            assert "Traceback" not in other.tail()
         assert len(read(kafka.bootstrap, names["enriched"], 2, seconds=4)) == 1
         job.kill()
     with Job(tmp_path / "b", settings(names, kafka.bootstrap)) as job:  # at once
         write(kafka.bootstrap, names["ratings"], [("2", b'{"rating_id":2,"user_id":1}')])
         assert [record["rating_id"] for record in read(kafka.bootstrap, names["enriched"], 2)][-1] == 2
         assert job.stop() == [0], job.tail()
+
+
+def test_the_identity_of_a_store_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    of_a, of_b = store.identity(tmp_path / "a"), store.identity(tmp_path / "b")
+    assert of_a == store.identity(tmp_path / "a") != of_b
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["cluster-id"]
+    assert store.identity(None) != store.identity(None)
+    assert caplog.messages == []
+    assert store.identity(tmp_path / "missing") != store.identity(tmp_path / "missing")
+    assert len(caplog.messages) == 2
 
 
 def test_the_keys_of_a_step(tmp_path: Path) -> None:

@@ -307,7 +307,13 @@ def test_notes_name_the_topics_and_groups() -> None:
     settings = Settings.load({"STATISTICS_TOPIC": "statistics"})
     topics = [name for name in settings.topics.model_dump().values() if name not in {"refuse", "allow"}]
     group = settings.kafka.group_id
-    for name in [*topics, settings.notify.notified, f"{group}: Read", f"{group}-notify: Read"]:
+    for name in [
+        *topics,
+        settings.notify.notified,
+        f"{group}: Read",
+        f"{group}-cluster: Read",
+        f"{group}-notify: Read",
+    ]:
         assert name in notes
     assert "the notifier" not in helm("install", "ratings", str(CHART), "--dry-run=client").partition("NOTES:")[2]
 
