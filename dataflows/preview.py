@@ -188,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     except (RuleError, SettingsError, StartupError) as error:
         _end(str(error), 2)
-    process.set_up(settings.log.level)
+    process.set_up(settings.log)
     try:
         preview(settings, rules, options)
     except StartupError as error:

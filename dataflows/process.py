@@ -1,8 +1,7 @@
-"""The set-up of a dataflow's process: log, clean stop, memory."""
+"""The set-up of a dataflow's process: clean stop, memory, Bytewax's options."""
 
 import ctypes
 import gc
-import logging
 import os
 import signal
 import sys
@@ -15,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from monitoring import log
+from settings.log import Log
 from sources.epochs import BYTEWAX_DEFAULT
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -74,14 +75,9 @@ def _read_signals(file: int) -> None:
                 stop(signal.Signals(number).name)
 
 
-def set_up(log_level: str) -> None:
-    """Prepare the process. Call it from the main thread; a second call changes nothing."""
-    logging.basicConfig(level=log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if log_level != "DEBUG":
-        # The important lines of these libraries also reach us as errors.
-        for name in ("librdkafka", "elastic_transport", "slack_sdk"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        logging.getLogger("botocore").setLevel(logging.WARNING)
+def set_up(settings: Log, **fields: str | int) -> None:
+    """Prepare the process, and its log with these fields. Call it from the main thread."""
+    log.set_up(settings, **fields)
     take_signals()
     _keep_freed_memory()
     # The garbage collector does not track records, only batches and the program itself.

@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         settings = Settings.load()
-        process.set_up(settings.log.level)
+        process.set_up(settings.log)
         tally = replay(settings, Filters(options.step, options.error, options.since), dry_run=options.dry_run)
     except (SettingsError, StartupError, ReplayError) as error:
         raise SystemExit(f"replay: {error}") from None

@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = Settings.load()
-        process.set_up(settings.log.level)
+        process.set_up(settings.log)
         shown = watch(settings, options.url or settings.status.urls, forever=options.watch, as_json=options.json)
     except SettingsError as error:
         _end(str(error))

@@ -1,1 +1,1 @@
-"""What can be seen of running flows from outside: their metrics endpoints and their consumer groups."""
+"""What can be seen of running processes from outside: their logs, metrics endpoints and consumer groups."""

@@ -106,4 +106,4 @@ class Unexpected:
             return
         self._kinds[kind] = now, 0
         more = f" (and {suppressed:,} more {kind} since the last such line)" if suppressed else ""
-        log.error("%s: %s%s", self._step, what, more, exc_info=error)
+        log.error("%s: %s%s", self._step, what, more, exc_info=error, extra={"event": "a step raised an error"})

@@ -84,7 +84,7 @@ class FailureLimit:
         try:
             self.failed([(kind, reason)])
         except TooManyFailures as too_many:
-            log.error("%s: %s", step, too_many)
+            log.error("%s: %s", step, too_many, extra={"event": "too many dead letters"})
             raise
 
     def _add_passes(self) -> None:

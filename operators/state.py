@@ -79,5 +79,5 @@ def unpack(stored: bytes, state_type: type[S], step: str) -> S:
             f"the state of {step} in the recovery store is not {tag} ({error}): start the version of the job that "
             "wrote it, or start with an empty store, without what this one holds"
         )
-        log.error(line)
+        log.error("%s", line, extra={"event": "a state of the recovery store is refused"})
         raise StateError(line) from None

@@ -15,3 +15,8 @@ class Log(Component):
         alias="LOG_LEVEL",
         description="lowest level of log lines that are written: `DEBUG`, `INFO`, `WARNING` or `ERROR`",
     )
+    format: Literal["text", "json"] = Field(
+        "text",
+        alias="LOG_FORMAT",
+        description="form of the log lines: `text` for people, or `json` for machines, an object a line",
+    )

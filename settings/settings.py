@@ -117,7 +117,8 @@ def _prefix(component: type[Component]) -> str:
 
 
 _NAMES = {name for component in COMPONENTS.values() for name in _names(component)}
-_PREFIXES = [prefix for component in COMPONENTS.values() if (prefix := _prefix(component))]
+_NOT_OURS_ALONE = {"", "LOG_"}
+_PREFIXES = [prefix for component in COMPONENTS.values() if (prefix := _prefix(component)) not in _NOT_OURS_ALONE]
 
 
 def _wanted(component: type[Component], settings: Mapping[str, Given]) -> dict[str, str]:

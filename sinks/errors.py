@@ -38,5 +38,6 @@ def logged(logger: str) -> Iterator[None]:
     except Exception as error:
         message = " ".join(str(error).split())
         traceback = not isinstance(error, SinkError)
-        logging.getLogger(logger).error("%s: %s", type(error).__name__, message, exc_info=traceback)
+        log = logging.getLogger(logger)
+        log.error("%s: %s", type(error).__name__, message, exc_info=traceback, extra={"event": "a sink failed"})
         raise

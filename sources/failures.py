@@ -32,7 +32,8 @@ def log_failures(method: Callable[Concatenate[N, P], T]) -> Callable[Concatenate
         except StopIteration:
             raise
         except Exception as error:
-            log.error("%s: %s: %s", self.name, type(error).__name__, " ".join(str(error).split()))
+            what = self.name, type(error).__name__, " ".join(str(error).split())
+            log.error("%s: %s: %s", *what, extra={"event": "a source failed"})
             raise
 
     return cast("Callable[Concatenate[N, P], T]", call)

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import uvicorn
 from confluent_kafka import KafkaException
 from starlette.types import ASGIApp
 
+from monitoring.log import last_line, set_up
 from settings import Settings, SettingsError
 from settings.kafka import name_variable
 from web.listen import address, listen
@@ -33,24 +33,25 @@ def main(
     description: str | None,
     component: Literal["page", "intake"],
     make: Callable[[Settings, dict[str, Any]], Served],
-) -> int | str:
-    """Serve until SIGTERM or SIGINT; give the exit code, or the line that says why it cannot.
+) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit code.
 
     Args:
         module: the command's.
         description: for ``--help``.
         component: of the settings, with ``host`` and ``port``.
         make: makes the application of the settings and of librdkafka's properties.
+
+    Raises:
+        SystemExit: it cannot; the message is one line.
     """
     argparse.ArgumentParser(prog=f"python -m {module}", description=description).parse_args()
     try:
         settings = Settings.load()
-        logging.basicConfig(
-            level=settings.log.level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
+        set_up(settings.log, flow=component)
         return _serve(logging.getLogger(module), settings, component, make)
     except (SettingsError, OSError) as error:
-        return str(error)
+        raise last_line(str(error)) from None
 
 
 def _serve(
@@ -61,15 +62,12 @@ def _serve(
 ) -> int:
     where = getattr(settings, component)
     listener = listen(where.host, where.port, component.upper())
-    librdkafka = logging.getLogger("librdkafka")
     if settings.log.level != "DEBUG":
-        librdkafka.setLevel(logging.CRITICAL)  # the important lines also reach us as errors
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        logging.getLogger("httpx").setLevel(logging.WARNING)
     for stranger in settings.strangers:
-        log.warning("%s", stranger)
+        log.warning("%s", stranger, extra={"event": "a variable is no setting"})
     try:
-        served = make(settings, {**settings.properties, "logger": librdkafka})
+        served = make(settings, {**settings.properties, "logger": logging.getLogger("librdkafka")})
     except KafkaException as error:
         raise SettingsError(settings.name_files(name_variable(error.args[0].str(), settings.properties))) from None
     config = uvicorn.Config(served.app, log_config=None, access_log=False, server_header=False, **served.options)

@@ -126,6 +126,6 @@ def _end(end: Ending) -> NoReturn:
     last = threading.Timer(_LOG_SECONDS, os._exit, [end.code])
     last.daemon = True
     last.start()
-    log.log(logging.ERROR if end.code else logging.INFO, "%s", end.why)
+    log.log(logging.ERROR if end.code else logging.INFO, "%s", end.why, extra={"event": "the process ends"})
     logging.shutdown()
     os._exit(end.code)

@@ -168,7 +168,7 @@ class _Reports:
     def on_error(self, error: KafkaError) -> None:
         """Keep the producer's latest trouble."""
         self.trouble = error.str()
-        log.warning("producer: %s", error.str())
+        log.warning("producer error: %s", error.str())
 
 
 def _taken(reports: deque[T]) -> list[T]:

@@ -137,7 +137,7 @@ class Topic:
                 elif error.code() in _FATAL:
                     raise KafkaException(error)
                 else:
-                    log.warning("%s: %s", self.name, error.str())
+                    log.warning("%s: %s", self.name, error.str(), extra={"event": "an error while a topic is read"})
 
     def _client(self) -> AdminClient:
         if self._admin is None:

@@ -226,7 +226,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, bytes]):
         self._skipped.inc(removed)
         self._lose(parked)
         if reason:
-            log.warning("%s: %s", self.name, reason)
+            log.warning("%s: %s", self.name, reason, extra={"event": "messages are gone"})
 
     def _lose(self, count: int) -> None:
         """Count parked messages that are no longer on the topic."""

@@ -174,7 +174,7 @@ class Reader:
         now = time.monotonic()
         if now >= self._told.get(error.code(), -_REPORT_SECONDS) + _REPORT_SECONDS:
             self._told[error.code()] = now
-            log.warning("%s: %s", self.topic, error.str())
+            log.warning("%s: %s", self.topic, error.str(), extra={"event": "an error while a topic is read"})
 
     def _close_consumer(self) -> None:
         # It tries to commit until the brokers answer, for 45 s if they do not.

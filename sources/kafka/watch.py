@@ -152,7 +152,7 @@ class Watcher:
                 if change(watch.name, watch.topic, self.describe(watch.name)) == line:
                     watch.changed = line
         except KafkaException as error:
-            log.debug("topic %s: %s", watch.name, error)
+            log.debug("topic %s cannot be described: %s", watch.name, error)
 
     def _run(self, end: threading.Event) -> None:
         while not end.wait(self._interval):

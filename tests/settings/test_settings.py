@@ -86,6 +86,7 @@ DEFAULTS = {
     "HEALTH_HOST": "127.0.0.1",
     "HEALTH_PORT": 3031,
     "LOG_LEVEL": "INFO",
+    "LOG_FORMAT": "text",
 }
 
 
@@ -160,6 +161,7 @@ def test_defaults() -> None:
         ("STATISTICS_DIMENSIONS", "", []),
         ("ELASTICSEARCH_STATISTICS_INDEX", "statistics-%Y", "statistics-%Y"),
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
+        ("LOG_FORMAT", "json", "json"),
     ],
 )
 def test_every_variable_is_read(environment: Set, variable: str, text: str, value: object) -> None:
@@ -249,6 +251,7 @@ NUMBER, WHOLE = "number", "integer"
         ("PAGE_PORT", "65536", ["less than or equal to 65535"]),
         ("PAGE_MINUTES", "1441", ["less than or equal to 1440"]),
         ("PAGE_READ_BACK", "-1", ["greater than or equal to 0"]),
+        ("LOG_FORMAT", "xml", ["'text' or 'json'"]),
         ("LOG_LEVEL", "loud", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
         ("LOG_LEVEL", "debug", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
     ],

@@ -59,7 +59,7 @@ class Health:
         if trouble is None and self.trouble is not None:
             log.info("topic %s can be written", self._topic)
         elif trouble != self.trouble and (self.trouble is None or now >= self._report):
-            log.warning("%s", trouble)
+            log.warning("%s", trouble, extra={"event": "the topic cannot be written"})
             self._report = now + _REPORT_SECONDS
 
     def _look(self) -> str | None:

@@ -144,7 +144,7 @@ class Topic:
 
     def _on_error(self, error: KafkaError) -> None:
         # That Kafka is away is told by the health, once.
-        log.log(logging.ERROR if error.fatal() else logging.DEBUG, "producer: %s", error.str())
+        log.log(logging.ERROR if error.fatal() else logging.DEBUG, "producer error: %s", error.str())
         if error.fatal():
             self.fatal = True
             self._on_fatal()

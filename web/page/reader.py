@@ -104,7 +104,7 @@ class Reader:
     def _tell(self, trouble: str) -> None:
         self.trouble = trouble
         if time.monotonic() >= self._report_at:
-            log.warning("%s", trouble)
+            log.warning("%s", trouble, extra={"event": "a topic cannot be read"})
             self._report_at = time.monotonic() + _REPORT_SECONDS
 
     def _on_error(self, error: KafkaError) -> None:
