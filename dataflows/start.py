@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bytewax.dataflow import Dataflow
 
-from dataflows import process, shape, store
+from dataflows import process, shape, store, traces
 from dataflows.causes import log_causes
 from dataflows.health.pages import serve
 from dataflows.health.watch import Watch, bounds
@@ -35,6 +35,7 @@ def start(name: str, make: Callable[[Settings], Dataflow]) -> Dataflow:
         for line in settings.strangers:
             logging.getLogger(f"dataflows.{name}").warning("%s", line, extra={"event": "a variable is no setting"})
         shape.begin(name)
+        traces.send(settings.traces, name)
         watch = Watch(bounds(settings, launch), launch)
         watch.start()
         serve(settings.health, watch.look, watch.bounds)

@@ -26,6 +26,7 @@ from settings.page import Page
 from settings.s3 import Archive
 from settings.statistics import Statistics
 from settings.status import Status
+from settings.traces import Traces
 
 _SECRET = re.compile(r"password|secret|token|webhook|jaas|oauth|credential|\bkey\b|_key|key_", re.IGNORECASE)
 
@@ -52,6 +53,7 @@ class Settings:
     cluster: Cluster
     health: Health
     log: Log
+    traces: Traces
     properties: dict[str, str]
     """Of librdkafka: ``KAFKA_SECURITY_PROTOCOL=SSL`` is ``security.protocol``."""
     strangers: list[str]

@@ -87,6 +87,8 @@ DEFAULTS = {
     "HEALTH_PORT": 3031,
     "LOG_LEVEL": "INFO",
     "LOG_FORMAT": "text",
+    "OTLP_URL": None,
+    "OTLP_SAMPLING_RATIO": 0.01,
 }
 
 
@@ -162,6 +164,8 @@ def test_defaults() -> None:
         ("ELASTICSEARCH_STATISTICS_INDEX", "statistics-%Y", "statistics-%Y"),
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
         ("LOG_FORMAT", "json", "json"),
+        ("OTLP_URL", "http://collector:4317", "http://collector:4317"),
+        ("OTLP_SAMPLING_RATIO", "1", 1.0),
     ],
 )
 def test_every_variable_is_read(environment: Set, variable: str, text: str, value: object) -> None:
@@ -252,6 +256,8 @@ NUMBER, WHOLE = "number", "integer"
         ("PAGE_MINUTES", "1441", ["less than or equal to 1440"]),
         ("PAGE_READ_BACK", "-1", ["greater than or equal to 0"]),
         ("LOG_FORMAT", "xml", ["'text' or 'json'"]),
+        ("OTLP_URL", "grpc://collector:4317", ["should match pattern '^http://"]),
+        ("OTLP_SAMPLING_RATIO", "2", ["less than or equal to 1"]),
         ("LOG_LEVEL", "loud", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
         ("LOG_LEVEL", "debug", ["'DEBUG'", "'INFO'", "'WARNING'", "'ERROR'"]),
     ],
