@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from sources.kafka.topics import ClusterError
@@ -57,8 +57,13 @@ class Holder(NamedTuple):
         return f"{self.host}{since}"
 
 
-Members = dict[str, Holder]
-"""By the ids that the brokers gave them."""
+class Group(NamedTuple):
+    """The group, as the brokers describe it."""
+
+    members: Mapping[str, Holder]
+    """By the ids that the brokers gave them."""
+    is_stable: bool
+    """Each member has joined since the last one came, so it was alive then."""
 
 
 class Lease:
@@ -144,7 +149,7 @@ class Lease:
         self._consumer.subscribe([self._topic], on_assign=_assign_nothing)
         deadline = time.monotonic() + _ANSWER_SECONDS
         # The end of the rebalance is not waited for: a killed predecessor holds it up until its session ends.
-        while (own := self._consumer.memberid()) not in (members := self._members()):
+        while (own := self._consumer.memberid()) not in (members := self._look().members):
             if self._trouble is not None and (self._trouble.code() in _REFUSED or time.monotonic() >= deadline):
                 raise KafkaException(self._trouble)
             if time.monotonic() >= deadline:
@@ -166,17 +171,16 @@ class Lease:
 
     def _keep(self, predecessors: frozenset[str], on_lost: Callable[[str], None]) -> None:
         assert self._consumer is not None  # noqa: S101
-        own = self._consumer.memberid()
-        has_looked, until = not predecessors, time.monotonic() + self._patience
+        own, are_known_dead = self._consumer.memberid(), not predecessors
         while not self._released.is_set():
             self._poll()
             rivals: list[Holder] = []
             try:
-                if not has_looked and time.monotonic() >= until:
-                    # A predecessor that has outlived its session is of a cluster on a copy of the recovery store.
-                    rivals = [member for name, member in self._members().items() if name in predecessors]
-                    has_looked = True
-                elif (now := self._consumer.memberid()) != own and now in (members := self._members()):
+                if not are_known_dead and (group := self._look()).is_stable and own in group.members:
+                    # A predecessor that is still there is of a cluster on a copy of the recovery store.
+                    rivals = [member for name, member in group.members.items() if name in predecessors]
+                    are_known_dead = True
+                elif (now := self._consumer.memberid()) != own and now in (members := self._look().members):
                     # The brokers had dropped this member, so others were free to come.
                     own = now
                     rivals = [member for name, member in members.items() if name not in {own, *predecessors}]
@@ -188,9 +192,9 @@ class Lease:
         self._consumer.close()
 
     def _others(self) -> list[Holder]:
-        return [member for member in self._members().values() if member.cluster != self._own.cluster]
+        return [member for member in self._look().members.values() if member.cluster != self._own.cluster]
 
-    def _members(self) -> Members:
+    def _look(self) -> Group:
         deadline = time.monotonic() + _ANSWER_SECONDS
         while True:
             asked = self._admin.describe_consumer_groups([self._group], request_timeout=_REQUEST_SECONDS)
@@ -198,14 +202,15 @@ class Lease:
                 group = asked[self._group].result(_REQUEST_SECONDS * 1.5)
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                    return {}
+                    return Group({}, is_stable=False)
                 if error.args[0].code() in _REFUSED or time.monotonic() >= deadline:
                     raise
             except FutureTimeoutError:  # not the builtin one before Python 3.11
                 if time.monotonic() >= deadline:
                     raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
             else:
-                return {member.member_id: Holder.of(member.client_id, member.host) for member in group.members}
+                members = {member.member_id: Holder.of(member.client_id, member.host) for member in group.members}
+                return Group(members, is_stable=group.state is ConsumerGroupState.STABLE)
             self._rest()
 
     def _rest(self) -> None:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,14 +17,16 @@ import pytest
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import TestingSink, TestingSource, run_main
+from confluent_kafka import Consumer, TopicPartition
 
 from dataflows import store
 from dataflows.process import Launch, launch
 from dataflows.wiring.errors import StartupError
+from servers.embedded.kafka import EmbeddedKafka
 from servers.job import Job
 from servers.kafka import Kafka
 from servers.process import ROOT
-from servers.topics import write
+from servers.topics import Reader, write
 from tests.dataflows.test_start import inputs, read, wait_for
 from tests.dataflows.world import Names, settings
 
@@ -246,6 +249,41 @@ def test_the_identity_of_a_store_stays(tmp_path: Path, caplog: pytest.LogCapture
     assert caplog.messages == []
     assert store.identity(tmp_path / "missing") != store.identity(tmp_path / "missing")
     assert len(caplog.messages) == 2
+
+
+def test_what_waits_is_lost_with_the_store_unless_offsets_are_set_back(names: Names, tmp_path: Path) -> None:
+    """As docs/runbook.md says."""
+
+    def enriched(count: int) -> list[object]:
+        return [record["rating_id"] for record in read(kafka.bootstrap, names["enriched"], count)]
+
+    with EmbeddedKafka() as kafka, Reader(kafka.bootstrap, names["ratings"], group_id=names["ratings"]) as group:
+        for name, topic in names.items():
+            kafka.create_topic(topic, partitions=2 if name in ("ratings", "customers") else 1)
+        write(kafka.bootstrap, names["customers"], [('{"id":1}', b'{"id":1,"email":"e"}')])
+        job = Job(tmp_path, settings(names, kafka.bootstrap, UNMATCHED_GRACE_SECONDS="600"))
+        with job:
+            ratings = [b'{"rating_id":1,"user_id":1}', b'{"rating_id":2,"user_id":2}']
+            write(kafka.bootstrap, names["ratings"], [("1", value) for value in ratings])
+            assert enriched(1) == [1]
+            deadline = time.monotonic() + 30
+            while group.committed() != group.ends():
+                assert time.monotonic() < deadline, job.tail()
+                time.sleep(0.1)
+            job.kill()
+        shutil.rmtree(tmp_path / "recovery")
+        write(kafka.bootstrap, names["customers"], [('{"id":2}', b'{"id":2,"email":"e"}')])
+        write(kafka.bootstrap, names["ratings"], [("3", b'{"rating_id":3,"user_id":1}')])
+        with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+            assert enriched(2) == [1, 3]
+            assert job.stop() == [0], job.tail()
+        shutil.rmtree(tmp_path / "recovery")
+        consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": names["ratings"]})
+        consumer.commit(offsets=[TopicPartition(names["ratings"], part, 0) for part in (0, 1)], asynchronous=False)
+        consumer.close()
+        with Job(tmp_path, settings(names, kafka.bootstrap)) as job:
+            assert sorted(map(str, enriched(5))) == ["1", "1", "2", "3", "3"]
+            assert job.stop() == [0], job.tail()
 
 
 def test_the_keys_of_a_step(tmp_path: Path) -> None:
