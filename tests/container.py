@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -72,9 +73,7 @@ class Container:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.running():
-            # With its process 1 the kernel kills the whole namespace; unshare ends by itself then.
-            os.kill(self._process_1(), signal.SIGKILL)
+        self.kill()
         self._popen.wait()
 
     def running(self) -> bool:
@@ -82,8 +81,22 @@ class Container:
         return self._popen.poll() is None
 
     def terminate(self) -> None:
-        """Send SIGTERM to process 1 once, as a kubelet does."""
-        os.kill(self._process_1(), signal.SIGTERM)
+        """Send SIGTERM to process 1 once, as a kubelet does; nothing if it has ended."""
+        _send(signal.SIGTERM, self._process_1())
+
+    def kill(self) -> None:
+        """Send SIGKILL to process 1, with which the kernel kills the whole namespace; nothing if it has ended."""
+        process_1 = self._process_1()
+        # The children as well: without isolation they would stay.
+        _send(signal.SIGKILL, *_children(process_1), process_1)
+
+    def suspend(self) -> None:
+        """Send SIGSTOP to what process 1 has started."""
+        _send(signal.SIGSTOP, *_children(self._process_1()))
+
+    def resume(self) -> None:
+        """Send SIGCONT to what process 1 has started; nothing if it has ended."""
+        _send(signal.SIGCONT, *_children(self._process_1()))
 
     def wait(self, seconds: float) -> int:
         """The exit code, that of a signal negative.
@@ -105,18 +118,31 @@ class Container:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    def _process_1(self) -> int:
+    def _process_1(self) -> int | None:
+        """None: it has ended."""
         if no_isolation():
-            return self._popen.pid
+            return self._popen.pid if self.running() else None
         deadline = time.monotonic() + _START_SECONDS
         while not (children := _children(self._popen.pid)):
+            if not self.running():
+                return None
             assert time.monotonic() < deadline
             time.sleep(0.01)
         return children[0]
 
 
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def _send(number: signal.Signals, *pids: int | None) -> None:
+    for pid in pids:
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+def _children(pid: int | None) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return []
 
 
 def _name(pid: int) -> str:

@@ -95,6 +95,11 @@ def finish(world: World, s3: S3, bucket: str, outputs: Outputs, job: Job) -> Non
         time.sleep(1)
     time.sleep(2)  # for what would come twice
     assert set(job.stop()) == {0}, job.tail()
+    check(world, s3, bucket)
+
+
+def check(world: World, s3: S3, bucket: str) -> None:
+    """Compare the rows of all objects with the model: each rating is there once."""
     rows = archived(s3, bucket)
     times = Counter((row["source_partition"], row["source_offset"]) for row in rows)
     expected = world.enriched()

@@ -14,9 +14,11 @@ import fastavro
 import pytest
 
 from records.enriched_avro import SCHEMA
+from servers.elasticsearch import Elasticsearch
 from servers.embedded.registry import RegistryDouble
 from servers.job import Job
 from servers.kafka import Kafka
+from servers.s3 import S3
 from tests.dataflows.world import Names, Outputs, Row, World
 
 CUSTOMERS, RATINGS = 10_000, int(os.environ.get("WORLD_RATINGS", "50000"))
@@ -197,8 +199,12 @@ AT_A_START = (in_the_first_epoch, after_the_first_outputs, while_starting)
 
 
 def with_branches(request: pytest.FixtureRequest, world: World) -> dict[str, str]:
-    """Elasticsearch and S3, in places of this test's own."""
-    elasticsearch, s3 = request.getfixturevalue("elasticsearch"), request.getfixturevalue("s3")
+    """Elasticsearch and S3 of the session."""
+    return branches(world, request.getfixturevalue("elasticsearch"), request.getfixturevalue("s3"))
+
+
+def branches(world: World, elasticsearch: Elasticsearch, s3: S3) -> dict[str, str]:
+    """Elasticsearch and S3, in places of this world's own."""
     name = world.topics["enriched"].lower()
     s3.create_bucket(name)
     return {

@@ -54,7 +54,13 @@ class World:
 
     def __post_init__(self) -> None:
         self.producer = Producer(
-            {"bootstrap.servers": self.bootstrap, "linger.ms": 20, "partitioner": "murmur2_random"}
+            {
+                "bootstrap.servers": self.bootstrap,
+                "linger.ms": 20,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,  # each rating is once on its topic, whatever happens to the broker
+                "reconnect.backoff.max.ms": 500,
+            }
         )
 
     def settings(self, **more: str) -> dict[str, str]:

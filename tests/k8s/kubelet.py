@@ -1,112 +1,164 @@
-"""Plays the kubelets of a cluster without nodes: pods become ready, and those of Jobs run as processes here."""
+"""The pods of the flow as the chart describes them, and what a kubelet does with them, on this machine."""
 
-import os
-import subprocess
-import sys
 import threading
-from datetime import datetime, timezone
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from types import TracebackType
 
-import httpx
-from typing_extensions import override
+from typing_extensions import Self
 
-from servers.control_plane import ControlPlane
-from servers.process import Startable
-from tests.k8s.chart import Document
+from servers.process import free_ports
+from tests.container import Container
+from tests.image import Image
+from tests.k8s.chart import Document, Values, containers, environment, only, rendered
 
-_SECONDS = 0.2
-_CONDITIONS = "PodScheduled", "Initialized", "ContainersReady", "Ready"
+SECONDS = 90.0
+"""The deadline of what happens within seconds on a quiet machine."""
+_LOOK_SECONDS = 0.05
 
 
-class Kubelet(Startable):
-    """Looks after all pods of a control plane.
+class Pod:
+    """A pod of the StatefulSet: the chart's commands and variables, its user, and a volume that outlives it.
 
     Args:
-        plane: runs.
-        folder: for the files that Kubernetes mounts into the pods of Jobs.
+        image: of its containers.
+        documents: what helm makes of the chart.
+        ordinal: the number of the pod.
+        folder: of the volumes and logs of all pods.
+        addresses: those of the cluster's processes on this machine, by the chart's.
     """
 
-    def __init__(self, plane: ControlPlane, folder: Path) -> None:
-        self._plane, self._folder = plane, folder
-        self.unready: set[str] = set()
-        """The names of pods that are not to become ready."""
-        self.printed: list[str] = []
-        """What each pod of a Job has printed."""
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+    def __init__(
+        self, image: Image, documents: list[Document], ordinal: int, folder: Path, addresses: Mapping[str, str]
+    ) -> None:
+        stateful = only(documents, "StatefulSet")
+        template = stateful["spec"]["template"]
+        self.name = f"{stateful['metadata']['name']}-{ordinal}"
+        self.health, bytewax = free_ports(2)
+        self.codes: list[int] = []
+        """The exit codes of the containers that have ended."""
+        self._image, self._init, self._flow = image, *containers(template)
+        self._user = "{runAsUser}:{runAsGroup}".format(**template["spec"]["securityContext"])
+        self._volume, self._log = folder / f"recovery-{self.name}", folder / f"{self.name}.log"
+        self._volume.mkdir(exist_ok=True)
+        self._volume.chmod(0o777)
+        self._variables = {
+            **environment(documents, template, {"metadata.name": self.name}),
+            "POD": self.name,
+            # All pods have one machine and one network.
+            "HEALTH_HOST": "127.0.0.1",
+            "HEALTH_PORT": str(self.health),
+            "BYTEWAX_DATAFLOW_API_PORT": str(bytewax),
+            "BYTEWAX_DATAFLOW_API_CACHE_PATH": str(self._volume),
+            "BYTEWAX_RECOVERY_DIRECTORY": str(self._volume),
+        }
+        cluster = self._variables["BYTEWAX_ADDRESSES"].split(";")
+        self._variables["BYTEWAX_ADDRESSES"] = ";".join(addresses[address] for address in cluster)
+        self._container: Container | None = None
 
-    @override
+    def initialize(self) -> None:
+        """Run the init container."""
+        script = [word.replace("/recovery", str(self._volume)) for word in self._init["args"]]
+        with self._start([*self._init["command"], *script]) as container:
+            assert container.wait(SECONDS) == 0, self.tail()
+
     def start(self) -> None:
+        """Start the flow's container."""
+        self._container = self._start([*self._image.entrypoint, *self._flow["args"]])
+
+    def _start(self, command: list[str]) -> Container:
+        with self._log.open("a") as log:
+            return self._image.start(command, self._variables, log.fileno(), user=self._user, writable=[self._volume])
+
+    @property
+    def container(self) -> Container:
+        """The flow's container of the last start."""
+        assert self._container is not None
+        return self._container
+
+    def starts_again(self) -> None:
+        """Start the container if it has ended."""
+        if not self.container.running():
+            self.codes.append(self.container.wait(0))
+            self.start()
+
+    def kill(self) -> None:
+        """Kill the container for good."""
+        if self._container is not None:
+            self._container.kill()
+            self._container.wait(SECONDS)
+
+    def tail(self) -> str:
+        """The end of the log."""
+        return f"{self.name}:\n{self._log.read_text()[-3000:]}"
+
+
+class Kubelet:
+    """Starts the pods of the flow, and starts again whichever ends, at once. A context kills them in the end.
+
+    A real kubelet starts a container again at once only the first time within ten minutes.
+
+    Args:
+        image: of the pods.
+        folder: of their volumes and logs; it is kept from one start to the next.
+        values: of the chart.
+    """
+
+    def __init__(self, image: Image, folder: Path, values: Values) -> None:
+        self._image, self._folder, self._values = image, folder, values
+        self._over, self._thread = threading.Event(), threading.Thread()
+        self.pods: list[Pod] = []
+
+    def start(self, processes: int) -> None:
+        """Start the pods of an installation with this number of processes."""
+        documents = rendered({**self._values, "processes": processes})
+        addresses = {
+            f"ratings-{ordinal}.ratings:9999": f"127.0.0.1:{port}" for ordinal, port in enumerate(free_ports(processes))
+        }
+        self.pods = [Pod(self._image, documents, ordinal, self._folder, addresses) for ordinal in range(processes)]
+        for pod in self.pods:
+            pod.initialize()
+        for pod in self.pods:
+            pod.start()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(self._over, self.pods), daemon=True)
         self._thread.start()
 
-    @override
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
+    def stop(self) -> list[int]:
+        """Stop all pods together, for good; their exit codes."""
+        self._leave()
+        for pod in self.pods:
+            pod.container.terminate()
+        return [pod.container.wait(SECONDS) for pod in self.pods]
 
-    def _run(self) -> None:
-        while not self._stopping.wait(_SECONDS):
-            for pod in self._plane.call("GET", "/api/v1/pods")["items"]:
-                try:
-                    self._look_after(pod)
-                except httpx.HTTPStatusError as error:  # it may be gone by now
-                    if error.response.status_code not in {httpx.codes.NOT_FOUND, httpx.codes.CONFLICT}:
-                        raise
+    def tail(self) -> str:
+        """The ends of the logs."""
+        return "\n".join(pod.tail() for pod in self.pods)
 
-    def _look_after(self, pod: Document) -> None:
-        phase, is_ready = pod["status"]["phase"], pod["metadata"]["name"] not in self.unready
-        if pod["metadata"].get("ownerReferences", [{}])[0].get("kind") == "Job":
-            if phase == "Pending":
-                run = self._job(pod)
-                self.printed.append(run.stdout + run.stderr)
-                self._tell(pod, "Failed" if run.returncode else "Succeeded", is_ready=False)
-        elif phase == "Pending" or (is_ready and not _is_ready(pod)):
-            self._tell(pod, "Running", is_ready)
+    def wait(self, done: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + SECONDS
+        while not done():
+            assert time.monotonic() < deadline, self.tail()
+            time.sleep(_LOOK_SECONDS)
 
-    def _job(self, pod: Document) -> "subprocess.CompletedProcess[str]":
-        """Run the pod's only container."""
-        (container,) = pod["spec"]["containers"]
-        server = urlsplit(self._plane.url)
-        variables = {
-            "KUBERNETES_SERVICE_HOST": str(server.hostname),
-            "KUBERNETES_SERVICE_PORT": str(server.port),
-            "SERVICE_ACCOUNT": str(self._account(pod)),
-            "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
-        }
-        command = container["args"]
-        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
+    def _run(self, over: threading.Event, pods: list[Pod]) -> None:
+        while not over.wait(_LOOK_SECONDS):
+            for pod in pods:
+                pod.starts_again()
 
-    def _account(self, pod: Document) -> Path:
-        """The folder of the pod's service account, empty if its token is not mounted."""
-        space, name = pod["metadata"]["namespace"], pod["spec"]["serviceAccountName"]
-        folder = self._folder / str(pod["metadata"]["name"])
-        folder.mkdir()
-        if has_token(pod):
-            path = f"/api/v1/namespaces/{space}/serviceaccounts/{name}/token"
-            token = self._plane.call("POST", path, {"spec": {}})["status"]["token"]
-            (folder / "token").write_text(token)
-            (folder / "ca.crt").write_bytes(self._plane.authority.read_bytes())
-            (folder / "namespace").write_text(space)
-        return folder
+    def _leave(self) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
 
-    def _tell(self, pod: Document, phase: str, is_ready: bool) -> None:
-        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        ready = {"Ready": is_ready, "ContainersReady": is_ready}
-        conditions = [
-            {"type": name, "status": str(ready.get(name, True)), "lastTransitionTime": now} for name in _CONDITIONS
-        ]
-        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/status"
-        status = {"phase": phase, "startTime": now, "podIP": "10.9.0.1", "conditions": conditions}
-        self._plane.call("PATCH", path, {"status": status}, "application/merge-patch+json")
+    def __enter__(self) -> Self:
+        return self
 
-
-def has_token(pod: Document) -> bool:
-    """Whether Kubernetes mounts the token of its service account."""
-    return any(volume["name"].startswith("kube-api-access") for volume in pod["spec"].get("volumes", []))
-
-
-def _is_ready(pod: Document) -> bool:
-    conditions: list[dict[str, Any]] = pod["status"].get("conditions", [])
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+        for pod in self.pods:
+            pod.kill()

@@ -17,7 +17,7 @@ from servers.go import HELM
 from servers.process import ROOT
 from tests.conftest import require
 from tests.k8s.chart import CHART, VALUES, Document, Values
-from tests.k8s.kubelet import Kubelet, has_token
+from tests.k8s.nodes import Nodes, has_token
 
 pytestmark = [pytest.mark.timeout(3000)]
 
@@ -36,8 +36,8 @@ KINDS = {
 class Cluster:
     """A namespace that admits pods by the Pod Security Standard `restricted`, and helm."""
 
-    def __init__(self, plane: ControlPlane, kubelet: Kubelet) -> None:
-        self.plane, self.kubelet = plane, kubelet
+    def __init__(self, plane: ControlPlane, nodes: Nodes) -> None:
+        self.plane, self.nodes = plane, nodes
 
     def pods(self, **labels: str) -> dict[str, Document]:
         """Its pods by name."""
@@ -89,10 +89,10 @@ class Cluster:
 def cluster(helm_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     require(control_plane.unavailable())
     folder = tmp_path_factory.mktemp("kubernetes")
-    with ControlPlane(folder / "plane") as plane, Kubelet(plane, folder) as kubelet:
+    with ControlPlane(folder / "plane") as plane, Nodes(plane, folder) as nodes:
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         plane.call("POST", "/api/v1/namespaces", {"metadata": {"name": SPACE, "labels": labels}})
-        yield Cluster(plane, kubelet)
+        yield Cluster(plane, nodes)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_an_upgrade_restarts_all_pods_together(installed: Cluster) -> None:
     before = installed.flow(2)
     run = installed.helm("upgrade", "ratings", str(CHART), values={"settings": {"KAFKA_GROUP_ID": "other"}})
     assert run.returncode == 0, run.stderr
-    assert installed.kubelet.printed[-1] == "restarting 2 pods of ratings\n"
+    assert installed.nodes.printed[-1] == "restarting 2 pods of ratings\n"
     upgraded = installed.flow(2, other_than=[*before.values()])
     revisions = {pod["metadata"]["labels"]["controller-revision-hash"] for pod in installed.pods().values()}
     assert revisions == {installed.stateful()["status"]["updateRevision"]}
@@ -143,13 +143,13 @@ def test_another_number_of_processes(installed: Cluster, processes: int) -> None
 
 def test_an_eviction_waits_until_the_flow_is_ready(installed: Cluster) -> None:
     before = installed.flow(2)
-    installed.kubelet.unready.add("ratings-0")
+    installed.nodes.unready.add("ratings-0")
     assert installed.evict("ratings-0") == httpx.codes.CREATED
     deadline = time.monotonic() + SECONDS
     while installed.evict("ratings-1") != httpx.codes.TOO_MANY_REQUESTS:
         assert installed.pods()["ratings-1"]["metadata"]["uid"] == before["ratings-1"]
         assert time.monotonic() < deadline
-    installed.kubelet.unready.clear()
+    installed.nodes.unready.clear()
     after = installed.flow(2)
     assert (after["ratings-1"], after["ratings-0"] == before["ratings-0"]) == (before["ratings-1"], False)
 
