@@ -65,7 +65,8 @@ class Pod:
         with self._log(container).open("a") as log:
             return self._image.start(
                 [placed(word) for word in spec["command"]],
-                {name: placed(value) for name, value in environment.items()} | variables,
+                # All pods have one machine, which strangers reach.
+                {name: placed(value) for name, value in environment.items()} | {"HEALTH_HOST": "127.0.0.1"} | variables,
                 log.fileno(),
                 user="{runAsUser}:{runAsGroup}".format(**POD["securityContext"]),
                 writable=[self.volumes[name] for name in mounts.values()],
