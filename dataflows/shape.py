@@ -1,13 +1,22 @@
 """What a flow is made of, as metrics for those who look from outside: its name and group, its inputs, its branches."""
 
+import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from platform import python_version
 
 from confluent_kafka import libversion
 from prometheus_client import Gauge
 
 from dataflows import process
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 _build = Gauge(
     "build_info",
@@ -38,7 +47,7 @@ def tell(flow: str, group: str, inputs: Mapping[str, str], branches: Mapping[tup
         inputs: the decoding step of each topic.
         branches: whether each is on, by its name and its destination.
     """
-    _build.labels(_version("ratings-enrichment"), python_version(), _version("bytewax"), libversion()[0]).set(1)
+    _build.labels(own_version(), python_version(), _version("bytewax"), libversion()[0]).set(1)
     launch = process.launch()
     _flow.labels(flow, group, str(launch.process), str(launch.processes)).set(1)
     for topic, step in inputs.items():
@@ -47,8 +56,15 @@ def tell(flow: str, group: str, inputs: Mapping[str, str], branches: Mapping[tup
         _branch.labels(branch, destination).set(is_on)
 
 
+def own_version() -> str:
+    """The version of this code: of the image or the checkout, or else of the installed package."""
+    if not _PROJECT.exists():
+        return _version("ratings-enrichment")
+    return str(tomllib.loads(_PROJECT.read_text())["project"]["version"])
+
+
 def _version(package: str) -> str:
     try:
         return version(package)
-    except PackageNotFoundError:  # run from a checkout
+    except PackageNotFoundError:  # the code came without its pyproject.toml, as by waxctl's tar
         return "unknown"

@@ -126,6 +126,11 @@ def test_its_labels_are_those_of_the_project(image: Image) -> None:
     assert image.labels == {f"org.opencontainers.image.{label}": project[name] for label, name in named.items()}
 
 
+def test_it_knows_its_version(image: Image) -> None:
+    code = "from dataflows.shape import own_version; print(own_version())"
+    assert image.run(["python", "-c", code], {}) == (0, f"{image.labels['org.opencontainers.image.version']}\n")
+
+
 @pytest.mark.parametrize("home", [{}, {"HOME": "/nonexistent"}, {"HOME": "/"}], ids=str)
 def test_all_its_modules_can_be_imported(image: Image, home: dict[str, str]) -> None:
     names = [name for name in modules(image) if not name.endswith("__main__")]
