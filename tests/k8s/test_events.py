@@ -35,6 +35,9 @@ SOAK = "EVENTS" in os.environ
 EVENTS = int(os.environ.get("EVENTS", "3"))
 SEED = int(os.environ.get("EVENTS_SEED", SystemRandom().randrange(1_000_000)))
 SUSPENDED = float(os.environ.get("EVENTS_SUSPENDED", "4"))
+"""Seconds that a process is suspended."""
+AWAY = SUSPENDED / 3
+"""Seconds that a server is away at most, its start not included."""
 FLOWS_SECONDS = 15 if SOAK else 60
 """From an event to the moment when ratings of after it are out on every path, without what the event itself takes."""
 READY_SECONDS = 10 + 3 if SOAK else 10 + 20
@@ -63,7 +66,7 @@ class Stage:
         return self.random.sample(self.kubelet.pods, count)
 
     def within(self, seconds: float) -> None:
-        """Wait for some time, at most these seconds."""
+        """Wait for a random time, at most these seconds."""
         time.sleep(self.random.uniform(0, seconds))
 
     @contextmanager
@@ -74,9 +77,11 @@ class Stage:
         yield
         self.kubelet.wait(lambda: all(len(pod.codes) > count for pod, count in zip(pods, before, strict=True)))
 
-    def flows(self, since: float) -> None:
-        """Wait until ratings of this time are out on every path."""
-        self.kubelet.wait(lambda: self.sight.newest() > since)
+    def flows(self) -> float:
+        """Wait until ratings of now are out on every path; the seconds until then."""
+        now = time.time()
+        self.kubelet.wait(lambda: self.sight.newest() > now)
+        return time.time() - now
 
 
 Event = Callable[[Stage], float]
@@ -165,32 +170,30 @@ def _has_ended_again(pod: Pod, before: int) -> bool:
 
 
 def restart_of_the_broker(stage: Stage) -> float:
-    began = time.time()
     with stage.sight.nothing_arrives():
-        _restart(stage, stage.kafka)
-    return time.time() - began
+        return _restart(stage, stage.kafka)
 
 
 def restart_of_elasticsearch(stage: Stage) -> float:
-    """Ratings flow meanwhile."""
-    _restart(stage, stage.elasticsearch)
-    return 0
+    return _restart(stage, stage.elasticsearch)
 
 
 def restart_of_s3(stage: Stage) -> float:
-    """Ratings flow meanwhile."""
-    _restart(stage, stage.s3)
-    return 0
+    return _restart(stage, stage.s3)
 
 
-def _restart(stage: Stage, server: Server) -> None:
+def _restart(stage: Stage, server: Server) -> float:
+    """The seconds for which it was away."""
+    began = time.time()
     if stage.random.random() < 0.5:
         server.stop()
     else:
         server.kill()
     if server is not stage.kafka:
-        stage.flows(since=time.time())
+        assert stage.flows() < FLOWS_SECONDS, "ratings do not wait for the search and the archive"
+    stage.within(AWAY)
     server.start()
+    return time.time() - began
 
 
 def another_number(stage: Stage) -> float:
@@ -276,11 +279,11 @@ def test_random_events_leave_everything_once(
     with kubelet:
         kubelet.start(3)
         with Meanwhile(write, sight.read, ask) as meanwhile:
-            stage.flows(since=time.time())
+            stage.flows()
             for number, event in enumerate(drawn(random, EVENTS), 1):
                 began = time.time()
                 lasted = event(stage)
-                stage.flows(since=time.time())
+                stage.flows()
                 seconds = time.time() - began - lasted
                 codes = " ".join(str(pod.codes[-1]) if pod.codes else "-" for pod in kubelet.pods)
                 print(f"{number:3} {event.__name__:28} {lasted:5.1f} s, flows {seconds:5.1f} s later; codes {codes}")
