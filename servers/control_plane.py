@@ -24,7 +24,7 @@ def unavailable() -> str | None:
 class ControlPlane(Startable):
     """A control plane, and `kubeconfig` for an administrator of it.
 
-    It keeps everything in `folder`: data, certificates and logs. Pods stay pending until somebody plays the kubelet.
+    It keeps everything in `folder`: data, certificates and logs. Pods stay pending until somebody plays the nodes.
 
     Args:
         folder: is made when it does not exist.

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -26,16 +26,23 @@ class Pod:
         documents: what helm makes of the chart.
         ordinal: the number of the pod.
         folder: of the volumes and logs of all pods.
-        addresses: those of the cluster's processes on this machine, by the chart's.
+        addresses: those of the cluster's processes on this machine, in their order.
+        ports: two free ones.
     """
 
     def __init__(
-        self, image: Image, documents: list[Document], ordinal: int, folder: Path, addresses: Mapping[str, str]
+        self,
+        image: Image,
+        documents: list[Document],
+        ordinal: int,
+        folder: Path,
+        addresses: Sequence[str],
+        ports: tuple[int, int],
     ) -> None:
         stateful = only(documents, "StatefulSet")
         template = stateful["spec"]["template"]
         self.name = f"{stateful['metadata']['name']}-{ordinal}"
-        self.health, bytewax = free_ports(2)
+        self.health, bytewax = ports
         self.codes: list[int] = []
         """The exit codes of the containers that have ended."""
         self._image, self._init, self._flow = image, *containers(template)
@@ -53,8 +60,8 @@ class Pod:
             "BYTEWAX_DATAFLOW_API_CACHE_PATH": str(self._volume),
             "BYTEWAX_RECOVERY_DIRECTORY": str(self._volume),
         }
-        cluster = self._variables["BYTEWAX_ADDRESSES"].split(";")
-        self._variables["BYTEWAX_ADDRESSES"] = ";".join(addresses[address] for address in cluster)
+        assert len(self._variables["BYTEWAX_ADDRESSES"].split(";")) == len(addresses)
+        self._variables["BYTEWAX_ADDRESSES"] = ";".join(addresses)
         self._container: Container | None = None
 
     def initialize(self) -> None:
@@ -113,10 +120,12 @@ class Kubelet:
     def start(self, processes: int) -> None:
         """Start the pods of an installation with this number of processes."""
         documents = rendered({**self._values, "processes": processes})
-        addresses = {
-            f"ratings-{ordinal}.ratings:9999": f"127.0.0.1:{port}" for ordinal, port in enumerate(free_ports(processes))
-        }
-        self.pods = [Pod(self._image, documents, ordinal, self._folder, addresses) for ordinal in range(processes)]
+        ports = iter(free_ports(3 * processes))
+        addresses = [f"127.0.0.1:{next(ports)}" for _ in range(processes)]
+        self.pods = [
+            Pod(self._image, documents, ordinal, self._folder, addresses, (next(ports), next(ports)))
+            for ordinal in range(processes)
+        ]
         for pod in self.pods:
             pod.initialize()
         for pod in self.pods:

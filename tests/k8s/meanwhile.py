@@ -6,12 +6,14 @@ from types import TracebackType
 
 from typing_extensions import Self
 
+_END_SECONDS = 60.0
+
 
 class Meanwhile:
     """Repeats each step in a thread of its own until the end of the context, where a step's failure is raised.
 
     Args:
-        steps: each takes a second or two at most.
+        steps: each takes seconds at most.
         rest: seconds after each.
     """
 
@@ -42,6 +44,6 @@ class Meanwhile:
     ) -> None:
         self._over.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(_END_SECONDS)
         if kind is None:
             self.check()
