@@ -33,7 +33,7 @@ class Sight:
         self._arriving = 0.0
         self._ready = dict[int, float]()
         """Since when a process says that it is ready, by its port."""
-        self.longest_lie = 0.0
+        self.ready_while_still = 0.0
         """The most seconds for which a process said that it was ready while nothing came out on some path."""
 
     def newest(self) -> float:
@@ -57,7 +57,7 @@ class Sight:
             asked, is_ready = time.time(), _is_ready(port)
             if is_ready:
                 since = self._ready.setdefault(port, asked)
-                self.longest_lie = max(self.longest_lie, asked - max(since, self.newest(), self._arriving))
+                self.ready_while_still = max(self.ready_while_still, asked - max(since, self.newest(), self._arriving))
             else:
                 self._ready.pop(port, None)
 
