@@ -61,6 +61,9 @@ def take_signals() -> None:
     # Without handlers Bytewax dies at SIGTERM and aborts at SIGINT.
     for number in _SIGNALS:
         signal.signal(number, _ignore)
+        # Any thread may get the signal of a process that was suspended. Bytewax's thread that receives from another
+        # process ends for good if its read is interrupted, and the cluster stands still.
+        signal.siginterrupt(number, False)
     threading.Thread(target=_read_signals, args=(reading,), name="signals", daemon=True).start()
 
 
