@@ -28,13 +28,12 @@ from tests.k8s.sight import Sight
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.usefixtures("helm_runs_here")]
 
 # `make soak` asks for more events, and for the bounds of a machine that does little else.
-SOAK = "EVENTS" in os.environ
 EVENTS = int(os.environ.get("EVENTS", "3"))
 SUSPENDED = float(os.environ.get("EVENTS_SUSPENDED", "4"))
 SEED = int(os.environ.get("EVENTS_SEED", SystemRandom().randrange(1_000_000)))
-FLOWS_SECONDS = 15 if SOAK else 60
+FLOWS_SECONDS = float(os.environ.get("EVENTS_FLOWS_SECONDS", "60"))
 """From an event to ratings on every path, without the time in which nothing could flow."""
-READY_SECONDS = 10 + 3 if SOAK else 10 + 20
+READY_SECONDS = 10 + FLOWS_SECONDS / 5
 """A process is ready without an end of an epoch for 10 s. The last rating may have come out two epochs before."""
 CUSTOMERS = 1000
 PARTITIONS = {"ratings": 4, "customers": 3, "enriched": 2, "alerts": 1, "dead_letters": 1}
