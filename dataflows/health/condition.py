@@ -27,6 +27,8 @@ class Bounds:
     """Without the end of an epoch: longer than any wait of a healthy process."""
     ready: float
     """Without the end of an epoch, for a process that is ready."""
+    left: float = 2.0
+    """After another process has ended: Bytewax may end this one, too, with a line of its own."""
     leave: float = 10.0
     """After it was asked to stop, for the other processes to stop as well."""
     abandon: float = 1.0
@@ -49,6 +51,8 @@ class Seen:
     """Why a destination takes nothing, by its name."""
     peers: Sequence[str] = ()
     """The other processes of the cluster, by number and address."""
+    left: float = 0.0
+    """Since another process has closed its connection to this one."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """What else the flow needs to be ready, and why it has not got it yet."""
 
@@ -74,6 +78,8 @@ def ending(seen: Seen, bounds: Bounds) -> Ending | None:
             1,
             f"leaves without a last snapshot: within {bounds.leave:.0f} s of the stop there was no answer from {peers}",
         )
+    if seen.left > bounds.left and seen.stopping is None:
+        return Ending(1, f"the connection is closed by {' or '.join(seen.peers)}: it has ended")
     if seen.still > bounds.stall:
         return Ending(1, f"no epoch has ended for {seen.still:.0f} s: {_culprit(seen)}")
     return None

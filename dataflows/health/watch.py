@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 
 from dataflows import process
 from dataflows.health.condition import Bounds, Ending, Phase, Seen, Stillness, ending, unready
+from dataflows.health.connections import Connections
 from dataflows.health.place import place
 from dataflows.process import Launch
 from settings import Settings
@@ -63,6 +64,9 @@ class Watch:
         self._peers = [
             f"process {number} at {at}" for number, at in enumerate(launch.addresses) if number != launch.process
         ]
+        self._launch = launch
+        self._connections: Connections | None = None
+        self._left: float | None = None
         self._phase, self._since = Phase.STARTING, time.monotonic()
         self._stillness = Stillness(self._since)
         self._still = 0.0
@@ -87,6 +91,7 @@ class Watch:
             place=place(PROCESS.workers),
             outages=outages(),
             peers=self._peers,
+            left=0.0 if self._left is None else time.monotonic() - self._left,
             lacks={part: why for part, why_not in _needs.items() if (why := why_not()) is not None},
         )
 
@@ -105,6 +110,11 @@ class Watch:
             self._rest()
             if self._phase is not Phase.RUNNING and PROCESS.workers:
                 self._enter(Phase.RUNNING)
+                if self._peers:
+                    addresses = self._launch.addresses
+                    self._connections = Connections(addresses[self._launch.process], addresses)
+            if self._left is None and self._connections is not None and self._connections.lost():
+                self._left = time.monotonic()
             counts = self._phase is Phase.RUNNING and not outages() and not is_any_held_back()
             self._still = self._stillness.look(time.monotonic(), PROCESS.ended, counts=counts)
             seen = self.look()

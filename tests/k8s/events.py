@@ -109,6 +109,16 @@ def suspension(stage: Stage) -> float:
     return stage.suspended
 
 
+def kill_of_a_suspended_one(stage: Stage) -> float:
+    """The others wait for it then, and send it nothing."""
+    pod, seconds = stage.one(), stage.suspended / 10
+    pod.container.suspend()
+    time.sleep(seconds)
+    with stage.ends():
+        pod.container.kill()
+    return seconds
+
+
 def stop_of_a_suspended_one(stage: Stage) -> float:
     pod, seconds = stage.one(), stage.suspended / 10
     pod.container.suspend()
@@ -169,6 +179,7 @@ KINDS: list[Event] = [
     stop_during_a_start,
     kill_soon_after_a_stop,
     suspension,
+    kill_of_a_suspended_one,
     stop_of_a_suspended_one,
     stop_beside_a_suspended_one,
     restart_of_the_broker,

@@ -22,6 +22,7 @@ AWAITS = replace(PAIR, phase=Phase.CONNECTING, in_phase=119)
         pytest.param(
             replace(PAIR, still=131, place="a.py:7 flush"), 1, "a worker is stuck in a.py:7 flush", id="a step"
         ),
+        pytest.param(replace(PAIR, left=2.5), 1, "closed by process 1 at b:9000: it has ended", id="left"),
         pytest.param(replace(AWAITS, in_phase=121), 1, "waited 120 s for process 1 at b:9000", id="nobody comes"),
         pytest.param(replace(PAIR, stopping=10), 1, "no answer from process 1 at b:9000", id="nobody stops"),
         pytest.param(replace(AWAITS, stopping=1), 0, "stopped before the flow ran", id="stopped while it waits"),
@@ -40,6 +41,8 @@ def test_a_process_that_must_end(seen: Seen, code: int, why: str) -> None:
     [
         pytest.param(RUNS, id="runs"),
         pytest.param(replace(PAIR, still=129), id="moves slowly"),
+        pytest.param(replace(PAIR, left=1.5), id="left, and Bytewax may end it"),
+        pytest.param(replace(PAIR, left=2.5, stopping=3), id="stops, and another one has stopped"),
         pytest.param(AWAITS, id="waits for a peer"),
         pytest.param(Seen(Phase.STARTING, in_phase=9999), id="waits for topics"),
         pytest.param(replace(PAIR, stopping=9), id="stops"),
