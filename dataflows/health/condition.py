@@ -79,7 +79,7 @@ def ending(seen: Seen, bounds: Bounds) -> Ending | None:
             f"leaves without a last snapshot: within {bounds.leave:.0f} s of the stop there was no answer from {peers}",
         )
     if seen.left > bounds.left and seen.stopping is None:
-        return Ending(1, f"the connection is closed by {' or '.join(seen.peers)}: it has ended")
+        return Ending(1, f"{' or '.join(seen.peers)} has ended: its connection is closed")
     if seen.still > bounds.stall:
         return Ending(1, f"no epoch has ended for {seen.still:.0f} s: {_culprit(seen)}")
     return None
