@@ -28,7 +28,9 @@ class Sight:
     """
 
     def __init__(self, bootstrap: str, topic: str, partitions: tuple[int, int]) -> None:
-        self._reader = Reader(bootstrap, topic, reconnect_backoff_max_ms=500)
+        # It finds the leaders again soon after the broker was away.
+        often = {"reconnect_backoff_max_ms": 500, "topic_metadata_refresh_interval_ms": 2000}
+        self._reader = Reader(bootstrap, topic, **often)
         self._newest = dict.fromkeys(itertools.product(*map(range, partitions)), 0.0)
         self._arriving = 0.0
         self._ready = dict[int, float]()
