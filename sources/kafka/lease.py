@@ -6,6 +6,7 @@ client id tells its cluster. The brokers drop a member that has sent no heartbea
 """
 
 import logging
+import math
 import socket
 import threading
 import time
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 
 _SESSION_MS = 6000
 """The shortest that brokers accept by default."""
-_MARGIN_SECONDS = 3.0
-"""The brokers drop a dead member a moment after its session."""
+_MARGIN_SECONDS = 6.0
+"""The brokers drop a dead member a moment after its session, which may begin when a new group has agreed: after 3 s."""
 _ANSWER_SECONDS = 30.0
 _REQUEST_SECONDS = 10.0
 _POLL_SECONDS = 0.2
@@ -63,7 +64,7 @@ class Group(NamedTuple):
     members: Mapping[str, Holder]
     """By the ids that the brokers gave them."""
     is_stable: bool
-    """Each member has joined since the last one came, so it was alive then."""
+    """Its members have agreed, and their sessions run."""
 
 
 class Lease:
@@ -171,19 +172,27 @@ class Lease:
 
     def _keep(self, predecessors: frozenset[str], on_lost: Callable[[str], None]) -> None:
         assert self._consumer is not None  # noqa: S101
-        own, are_known_dead = self._consumer.memberid(), not predecessors
+        own, stable_since = self._consumer.memberid(), math.inf
         while not self._released.is_set():
             self._poll()
             rivals: list[Holder] = []
             try:
-                if not are_known_dead and (group := self._look()).is_stable and own in group.members:
-                    # A predecessor that is still there is of a cluster on a copy of the recovery store.
-                    rivals = [member for name, member in group.members.items() if name in predecessors]
-                    are_known_dead = True
-                elif (now := self._consumer.memberid()) != own and now in (members := self._look().members):
+                if predecessors:
+                    group, now = self._look(), time.monotonic()
+                    left = [member for name, member in group.members.items() if name in predecessors]
+                    if not left:
+                        predecessors = frozenset()
+                    elif not group.is_stable or self._consumer.memberid() not in group.members:
+                        # A killed member stays until the group has agreed, and for its session after that.
+                        stable_since = math.inf
+                    elif stable_since == math.inf:
+                        stable_since = now
+                    elif now - stable_since > self._patience:
+                        rivals = left  # it sends heartbeats: it is of a cluster on a copy of the recovery store
+                elif (joined := self._consumer.memberid()) != own and joined in (members := self._look().members):
                     # The brokers had dropped this member, so others were free to come.
-                    own = now
-                    rivals = [member for name, member in members.items() if name not in {own, *predecessors}]
+                    rivals = [member for name, member in members.items() if name not in {own, joined}]
+                    own = joined
             except KafkaException as error:
                 log.warning("%s cannot be watched: %s", self._subject, error.args[0].str())
             if rivals:
