@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from queue import Queue
+from queue import Empty, Queue
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, not re-exported
@@ -129,6 +129,16 @@ def test_a_killed_cluster_goes_on_at_once_and_another_one_after_its_session(
         lease("b").take(unexpected)
         assert "waiting for its end" in caplog.text
     assert lost.empty()
+
+
+def test_killed_predecessors_are_not_taken_for_a_living_copy(hold: Hold, lease: Callable[[str], Lease]) -> None:
+    """Killed before the group has agreed on its members, so that it agrees with some of them among its members."""
+    for _ in range(3):
+        hold("a").kill()
+    lost = Queue[str]()
+    lease("a").take(lost.put)
+    with pytest.raises(Empty):
+        lost.get(timeout=15)
 
 
 def test_of_two_that_come_together_one_stays(lease: Callable[[str], Lease]) -> None:
