@@ -1,19 +1,4 @@
--- The table of customers, with its first rows, and the user of Debezium; as `make servers` makes them.
-CREATE USER dbz@'%' IDENTIFIED BY 'dbz';
-GRANT SELECT, RELOAD, SHOW DATABASES, LOCK TABLES, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO dbz@'%';
-CREATE DATABASE demo CHARACTER SET utf8mb4;
-CREATE TABLE demo.CUSTOMERS (
-  id INT PRIMARY KEY,
-  first_name VARCHAR(50),
-  last_name VARCHAR(50),
-  email VARCHAR(50),
-  gender VARCHAR(50),
-  club_status VARCHAR(8),
-  comments VARCHAR(90),
-  create_ts TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
-  update_ts TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
-  region VARCHAR(8)
-);
+-- The first customers, as `make servers` makes them.
 INSERT INTO demo.CUSTOMERS (id, first_name, last_name, email, gender, club_status, comments, region) VALUES
 (1, 'Rica', 'Blaisdell', 'rblaisdell0@rambler.ru', 'Female', 'bronze', NULL, 'EMEA'),
 (2, 'Ruthie', 'Brockherst', 'rbrockherst1@ow.ly', 'Female', 'platinum', NULL, 'AMER'),

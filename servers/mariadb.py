@@ -64,25 +64,10 @@ def _values(rows: Iterable[object]) -> str:
 
 SEED = f"INSERT INTO demo.CUSTOMERS ({', '.join(COLUMNS)}) VALUES {_values(SEED_CUSTOMERS)}"  # noqa: S608
 
-# The article's table, and the optional region of ours as the last column.
-DATABASE = f"""\
-FLUSH PRIVILEGES;
-CREATE USER {CAPTURE_USER}@'%' IDENTIFIED BY '{CAPTURE_PASSWORD}';
-GRANT SELECT, RELOAD, SHOW DATABASES, LOCK TABLES, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO {CAPTURE_USER}@'%';
-CREATE DATABASE demo CHARACTER SET utf8mb4;
-CREATE TABLE demo.CUSTOMERS (
-  id INT PRIMARY KEY,
-  first_name VARCHAR(50),
-  last_name VARCHAR(50),
-  email VARCHAR(50),
-  gender VARCHAR(50),
-  club_status VARCHAR(8),
-  comments VARCHAR(90),
-  create_ts TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
-  update_ts TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
-  region VARCHAR(8)
-);
-"""
+_BEFORE_SYSTEM_TABLES = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;"
+
+DATABASE = Path(__file__).with_name("customers.sql").read_text()
+"""The user of Debezium, and the article's table with the optional region of ours as the last column."""
 
 
 def unavailable() -> str | None:
@@ -179,7 +164,7 @@ class MariaDB(Server):
         run = subprocess.run(
             # The system tables are made for this engine and that one.
             [*_mariadbd(unfinished), "--bootstrap", "--enforce-storage-engine="],
-            input=f"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket = NULL;\n{_system_tables()}\n{DATABASE}",
+            input="\n".join((_BEFORE_SYSTEM_TABLES, _system_tables(), "FLUSH PRIVILEGES;", DATABASE)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -4,7 +4,6 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -166,7 +165,7 @@ def test_the_volumes_stay(cluster: Cluster) -> None:
 
 
 def test_the_plain_manifest_is_applied_and_deleted(cluster: Cluster) -> None:
-    documents = [one for one in yaml.safe_load_all(Path(ROOT / "k8s" / "ratings.yaml").read_text()) if one]
+    documents = [one for one in yaml.safe_load_all((ROOT / "k8s" / "ratings.yaml").read_text()) if one]
     places = {f"{KINDS[one['kind']].format(SPACE)}/{one['metadata']['name']}": one for one in documents}
     for _ in range(2):  # a second time changes nothing, and is accepted
         for place, document in places.items():
