@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -18,6 +19,20 @@ _REQUEST_SECONDS = 10.0
 _REPORT_SECONDS = 10.0
 _REST_SECONDS = 0.5
 _REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL})
+_PASSING = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.INVALID_REPLICATION_FACTOR,  # the brokers that are there now are too few
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+"""What the cluster answers while a broker restarts."""
 
 
 class ClusterError(RuntimeError):
@@ -26,6 +41,8 @@ class ClusterError(RuntimeError):
 
 class Topics:
     """The topics of a cluster before a flow starts.
+
+    Each request is made again for ``deadline`` seconds while no broker can answer it.
 
     Raises:
         KafkaException: librdkafka refuses the configuration.
@@ -41,15 +58,14 @@ class Topics:
         properties: dict[str, Any] = {**config, "error_cb": self._on_error}
         self._admin = AdminClient(properties)
         self._partitions: dict[str, int] = {}
-        self._reach(deadline)
+        self._deadline = deadline
+        self._reach()
 
     def await_all(self, topics: Iterable[str]) -> None:
         """Wait without limit until the topics exist; log every ten seconds which do not."""
-        report = 0.0
+        said = _Rarely()
         while missing := [topic for topic in topics if topic not in self._partitions]:
-            if time.monotonic() >= report:
-                log.info("waiting for topic %s, which does not exist yet", " and ".join(missing))
-                report = time.monotonic() + _REPORT_SECONDS
+            said.info("waiting for topic %s, which does not exist yet", " and ".join(missing))
             self._sleep()
             self._look()
 
@@ -67,12 +83,11 @@ class Topics:
         Raises:
             ClusterError: the cluster refuses to.
         """
-        missing = [topic for topic in topics if topic not in self._partitions]
-        if not missing:
-            return
-        wanted = [NewTopic(topic, partitions, -1, config=dict(config or {})) for topic in missing]
-        for topic, created in self._admin.create_topics(wanted, operation_timeout=_REQUEST_SECONDS).items():
-            error = _result(created)[1]
+        for topic in topics:
+            if topic in self._partitions:
+                continue
+            wanted = NewTopic(topic, partitions, -1, config=dict(config or {}))
+            error = self._ask(partial(self._admin.create_topics, [wanted], operation_timeout=_REQUEST_SECONDS))[1]
             if error is None:
                 log.info("created topic %s with %d partitions", topic, partitions)
             elif error.code() == KafkaError._UNSUPPORTED_FEATURE:
@@ -87,8 +102,7 @@ class Topics:
         or the job may not ask, the answer is None, and the log says so.
         """
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        described = self._admin.describe_configs([resource], request_timeout=_REQUEST_SECONDS)[resource]
-        entries, error = _result(described)
+        entries, error = self._ask(partial(self._admin.describe_configs, [resource], request_timeout=_REQUEST_SECONDS))
         if error is not None:
             level = logging.INFO if error.code() == KafkaError._UNSUPPORTED_FEATURE else logging.WARNING
             log.log(level, "cannot tell whether topic %s is compacted: %s", topic, error.str())
@@ -99,18 +113,27 @@ class Topics:
         limits = [f"{name}={config[name]}" for name in ("retention.ms", "retention.bytes") if config[name] != "-1"]
         return f"cleanup.policy={config['cleanup.policy']} and {' and '.join(limits)}" if limits else None
 
-    def _reach(self, deadline: float) -> None:
-        until, report = time.monotonic() + deadline, time.monotonic() + 2
+    def _reach(self) -> None:
+        until, said = time.monotonic() + self._deadline, _Rarely(2)
         while not self._look():
             trouble = self._trouble
             why = trouble.str() if trouble else "no answer"
             if trouble and trouble.code() in _REFUSED:
                 raise ClusterError(f"Kafka at {self._servers} refuses us: {why}")
             if time.monotonic() >= until:
-                raise ClusterError(f"Kafka at {self._servers} is not there after {deadline:.0f} s: {why}")
-            if time.monotonic() >= report:
-                log.info("waiting for Kafka at %s: %s", self._servers, why)
-                report = time.monotonic() + _REPORT_SECONDS
+                raise ClusterError(f"Kafka at {self._servers} is not there after {self._deadline:.0f} s: {why}")
+            said.info("waiting for Kafka at %s: %s", self._servers, why)
+            self._sleep()
+
+    def _ask(self, request: "Callable[[], dict[Any, Future[Any]]]") -> tuple[Any, KafkaError | None]:
+        """The result of a request about one resource, or the error that refuses it."""
+        until, said = time.monotonic() + self._deadline, _Rarely(2)
+        while True:
+            (future,) = request().values()
+            result, error = _result(future)
+            if error is None or error.code() not in _PASSING or time.monotonic() >= until:
+                return result, error
+            said.info("waiting for Kafka at %s: %s", self._servers, error.str())
             self._sleep()
 
     def _look(self) -> bool:
@@ -133,6 +156,18 @@ class Topics:
     def _on_error(self, error: KafkaError) -> None:
         if self._trouble is None or self._trouble.code() not in _REFUSED:
             self._trouble = error
+
+
+class _Rarely:
+    """Logs one line each ten seconds, the first after ``seconds``."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._next = time.monotonic() + seconds
+
+    def info(self, line: str, *of: object) -> None:
+        if time.monotonic() >= self._next:
+            log.info(line, *of)
+            self._next = time.monotonic() + _REPORT_SECONDS
 
 
 def _result(future: "Future[Any]") -> tuple[Any, KafkaError | None]:
