@@ -16,7 +16,6 @@ from records.enriched import locate
 from settings import Search
 from sinks import elasticsearch
 from sinks.elasticsearch import Cluster, ElasticsearchSink, Rejected, Sending
-from sinks.elasticsearch.readiness import Denied, Elsewhere, NotYet, Untrusted, prepare
 from sinks.errors import Limit, no_limit
 
 log = logging.getLogger(__name__)
@@ -43,6 +42,9 @@ def connect(
     if not settings.hosts:
         log.info("ELASTICSEARCH_URL is not set: nothing is written to Elasticsearch")
         return None
+    # Not at the top: it loads the client library.
+    from sinks.elasticsearch.readiness import Denied, Elsewhere, NotYet, Untrusted, prepare  # noqa: PLC0415
+
     cluster = _cluster(settings)
     hosts = re.sub("//[^/@,]*@", "//", ",".join(settings.hosts))
     needed = templates(settings, statistics=statistics)

@@ -7,9 +7,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
-import boto3
 import pyarrow as pa
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from dataflows import letters, process
@@ -82,6 +80,10 @@ def client(settings: Archive) -> Any:
 
     Its session is its own: boto3's common one would keep credentials that have expired.
     """
+    # Not at the top: a flow without S3 does not wait for them.
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
     return boto3.Session().client(
         "s3",
         region_name=settings.region or os.environ.get("AWS_REGION"),  # boto3 knows only AWS_DEFAULT_REGION

@@ -12,7 +12,7 @@ document that was refused with 429 while others of its request were taken.
 
 from ..errors import Refused
 from .bulk import Document, OpType, Rejected
-from .client import Cluster, Template
+from .cluster import Cluster, Template
 from .senders import Sending
 from .sink import ElasticsearchSink
 

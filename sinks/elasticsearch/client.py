@@ -1,10 +1,8 @@
-"""Requests to Elasticsearch: one bulk, and the index templates."""
+"""Requests to Elasticsearch by its own client: one bulk, and the index templates."""
 
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from elastic_transport import TransportError
@@ -13,6 +11,7 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from ..errors import Refused
 from .bulk import FILTER_PATH, Rejection, Result, broken, classify, describe, one_line
+from .cluster import Template
 from .verdict import judge
 
 log = logging.getLogger(__name__)
@@ -28,27 +27,19 @@ class _Serializer(OrjsonSerializer):
     mimetype = "application/vnd.elasticsearch+json"
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """An Elasticsearch cluster and our credentials. The client is of the 8 series, which serves clusters of 8 and 9."""
+def connect(hosts: Sequence[str], options: Mapping[str, Any]) -> Elasticsearch:
+    """Make a client. It connects with its first request, and retries nothing: the senders do.
 
-    hosts: tuple[str, ...]
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
-    """More arguments of the client: ``api_key``, ``basic_auth``, ``ca_certs``, ``http_compress``."""
-
-    def connect(self) -> Elasticsearch:
-        """Make a client. It connects with its first request, and retries nothing: the senders do.
-
-        Raises:
-            ValueError: hosts or options are not usable.
-        """
-        return Elasticsearch(
-            list(self.hosts),
-            serializers={_Serializer.mimetype: _Serializer()},
-            request_timeout=REQUEST_SECONDS,
-            max_retries=0,
-            **self.options,
-        )
+    Raises:
+        ValueError: hosts or options are not usable.
+    """
+    return Elasticsearch(
+        list(hosts),
+        serializers={_Serializer.mimetype: _Serializer()},
+        request_timeout=REQUEST_SECONDS,
+        max_retries=0,
+        **options,
+    )
 
 
 def send(client: Elasticsearch, operations: Sequence[bytes]) -> Result:
@@ -116,21 +107,6 @@ def _joined(first: Result, second: Result, at: int) -> Result:
         first.retryable + [at + place for place in second.retryable],
         first.why or second.why,
     )
-
-
-@dataclass(frozen=True)
-class Template:
-    """A composable index template."""
-
-    name: str
-    body: Mapping[str, Any] = field(hash=False)
-    """With a ``version``, a number that rises with every change; and in ``_meta`` the settings that it depends on."""
-    priorities: int = 1
-    """The number of priorities it may have, from that of the body upwards."""
-
-    def __str__(self) -> str:
-        """The request that puts it, for Kibana's console or curl."""
-        return f"PUT /_index_template/{self.name}\n{json.dumps(self.body, indent=2)}"
 
 
 def put(client: Elasticsearch, template: Template) -> bool:

@@ -11,7 +11,8 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from ..errors import Refused, SinkError
 from .bulk import describe, one_line
-from .client import Template, put
+from .client import put
+from .cluster import Template
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Event, Lock, Thread
+from typing import TYPE_CHECKING
 
-from elasticsearch import Elasticsearch
 from prometheus_client import Counter, Gauge, Histogram
 
 from ..background import Backlog, Every, back_off
@@ -14,8 +14,10 @@ from ..errors import Refused
 from ..outage import Outage
 from .buffer import Chunk, Queue
 from .bulk import Rejection, source
-from .client import Cluster, Template, send
-from .readiness import NotYet, prepare
+from .cluster import Cluster, Template
+
+if TYPE_CHECKING:
+    from elasticsearch import Elasticsearch
 
 log = logging.getLogger(__name__)
 
@@ -162,8 +164,10 @@ class Senders:
                 self._work.wait(oldest - queue.age() if queue else None)
         return []
 
-    def _deliver(self, client: Elasticsearch, chunks: list[Chunk]) -> bool:
+    def _deliver(self, client: "Elasticsearch", chunks: list[Chunk]) -> bool:
         """Send chunks until all their documents are answered, or until the senders are closed: then return False."""
+        from .client import send  # noqa: PLC0415
+
         waiting = [(chunk, operation) for chunk in chunks for operation in self._take(chunk)]
         attempt, report = 0, Every()
         while not self._closed.is_set():
@@ -209,8 +213,10 @@ class Senders:
             self.backlog.hold(chunk.recount())
             return operations
 
-    def _prepare(self, client: Elasticsearch) -> str | None:
+    def _prepare(self, client: "Elasticsearch") -> str | None:
         """Check the cluster and put the templates, once; the reason why that is not possible yet, or None."""
+        from .readiness import NotYet, prepare  # noqa: PLC0415
+
         with self._preparing:
             if not self._ready:
                 try:

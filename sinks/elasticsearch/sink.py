@@ -9,7 +9,7 @@ from ..errors import Limit, logged, no_limit
 from ..lanes import LanedSink, Shared
 from ..state import decode
 from .bulk import Document, OpType, Rejected
-from .client import Cluster, Template
+from .cluster import Cluster, Template
 from .lane import Lane
 from .senders import Senders, Sending
 from .state import LaneState

@@ -432,6 +432,11 @@ def test_importing_the_module_connects_to_nothing(silent_server: socket.socket) 
         silent_server.accept()
 
 
+def test_importing_the_module_loads_no_client_library_of_a_branch(silent_server: socket.socket) -> None:
+    loaded = python("import sys, dataflows.ratings; print({'elasticsearch', 'boto3'} & {*sys.modules})", silent_server)
+    assert loaded.stdout == "set()\n"
+
+
 def test_the_flow_is_made_when_it_is_asked_for(silent_server: socket.socket) -> None:
     done = python("import dataflows.ratings; dataflows.ratings.flow", silent_server)
     silent_server.accept()[0].close()
