@@ -87,6 +87,7 @@ class Job:
     ) -> None:
         """Resume from the store; raise ``Killed`` in place of the call after so many."""
         self._destination, self._store, self._calls = destination, store, calls
+        self._buffered = value(destination.buffered)
         self._sinks = [destination.sink() for _ in range(processes)]
         assert store.keys() <= set(self._sinks[0].list_parts()), "Bytewax refuses such a store"
         self._lanes = {
@@ -125,8 +126,11 @@ class Job:
         for lane in self._lanes.values():
             lane.close()
 
-    def finish(self, expected: Iterable[int]) -> None:
-        """Tick until a reader sees just these records; then stop."""
+    def finish(self, expected: Iterable[int], rejected: int = 0) -> None:
+        """Tick until a reader sees just these records, as many are rejected, and nothing waits; then stop.
+
+        A reader may see records before their sender has the answer.
+        """
         wanted, deadline = Counter(expected), time.monotonic() + 60
         self._destination.time_passes(300)
         while (seen := Counter(self._destination.written())) != wanted:
@@ -134,7 +138,11 @@ class Job:
             assert time.monotonic() < deadline, f"lost: {sorted(wanted - seen)[:9]}"
             self.epoch()
             time.sleep(0.05)
-        while self._destination.leftovers():
+        while (
+            self._destination.leftovers()
+            or len(self._destination.rejected) < rejected
+            or value(self._destination.buffered) > self._buffered
+        ):
             assert time.monotonic() < deadline
             self.epoch()
         self.epoch()
@@ -226,7 +234,7 @@ class SinkContract:
         job = Job(destination, {})
         job.epoch(range(1, 10), [destination.refused(0)])
         job.epoch(range(10, 20))
-        job.finish(range(1, 20))
+        job.finish(range(1, 20), rejected=1)
         assert destination.rejected == [0]
         assert value(destination.metrics) - before == 20
         assert value(destination.buffered) == waiting
