@@ -29,6 +29,8 @@ class Stage:
     """Seconds that a process is suspended."""
     sizes: Iterator[int] = field(default_factory=lambda: itertools.cycle((2, 4, 3)))
     """The next numbers of pods; at first there are three."""
+    _ends: dict[Pod, int] = field(default_factory=dict)
+    """How often each pod had ended when all were last seen to work."""
 
     def one(self) -> Pod:
         """Any pod."""
@@ -40,16 +42,27 @@ class Stage:
 
     @contextmanager
     def ends(self, *pods: Pod) -> Iterator[None]:
-        """What happens in this context ends these pods, by default all; when they are started again, it is over."""
-        expected = {pod: len(pod.codes) + 1 for pod in pods or self.kubelet.pods}
+        """What happens in this context ends these pods, by default all; when they are started again, it is over.
+
+        A pod may have ended by itself just before: that takes the others along as well.
+        """
+        expected = {pod: self._ends.get(pod, 0) + 1 for pod in pods or self.kubelet.pods}
+        for pod, count in expected.items():
+            if len(pod.codes) >= count:
+                print(f"{pod.name} has ended by itself: {pod.tail()}")
         yield
         self.kubelet.wait(lambda: all(len(pod.codes) >= count for pod, count in expected.items()))
+        self._count_ends()
 
     def flows(self) -> float:
         """Wait until ratings of now are out on every path; the seconds until then."""
         now = time.time()
         self.kubelet.wait(lambda: self.sight.newest() > now)
+        self._count_ends()
         return time.time() - now
+
+    def _count_ends(self) -> None:
+        self._ends = {pod: len(pod.codes) for pod in self.kubelet.pods}
 
 
 Event = Callable[[Stage], float]

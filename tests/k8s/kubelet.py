@@ -16,6 +16,8 @@ from tests.k8s.chart import Document, Values, containers, environment, only, ren
 SECONDS = 90.0
 """The deadline of what happens within seconds on a quiet machine."""
 _LOOK_SECONDS = 0.05
+_TAIL_CHARACTERS = 20_000
+"""Of a log: what happened in the minutes before."""
 
 
 class Pod:
@@ -97,8 +99,8 @@ class Pod:
             self._container.wait(SECONDS)
 
     def tail(self) -> str:
-        """The end of the log."""
-        return f"{self.name}:\n{self._log.read_text()[-3000:]}"
+        """The exit codes so far, and the end of the log."""
+        return f"{self.name} {self.codes}:\n{self._log.read_text()[-_TAIL_CHARACTERS:]}"
 
 
 class Kubelet:
