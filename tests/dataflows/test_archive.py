@@ -39,7 +39,7 @@ from tests.test_docs import example, query
 CUSTOMERS = 1000
 
 # `make soak` asks for more of everything.
-RATINGS = int(os.environ.get("ARCHIVE_RATINGS", "30000"))
+RATINGS = int(os.environ.get("ARCHIVE_RATINGS", "15000"))
 KILLS = int(os.environ.get("ARCHIVE_KILLS", "3"))
 VARIANTS = [("parquet", [3, 2, 4]), ("jsonl", [1, 2])]
 if "ARCHIVE_KILLS" in os.environ:

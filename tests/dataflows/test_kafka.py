@@ -21,7 +21,7 @@ from servers.kafka import Kafka
 from servers.s3 import S3
 from tests.dataflows.world import Names, Outputs, Row, World
 
-CUSTOMERS, RATINGS = 10_000, int(os.environ.get("WORLD_RATINGS", "50000"))
+CUSTOMERS, RATINGS = 10_000, int(os.environ.get("WORLD_RATINGS", "30000"))
 NOBODY = range(-1, 1)
 LATE = range(100_001, 100_201)
 GRACE = max(15, RATINGS // 4000)  # seconds: the customers that come late follow all ratings
@@ -30,7 +30,7 @@ SETTLED = 60
 AVRO = fastavro.parse_schema(json.loads(SCHEMA))
 
 # `make soak` asks for more of everything.
-KILLS, KILLS_RATINGS = int(os.environ.get("KILLS", "10")), int(os.environ.get("KILLS_RATINGS", "40000"))
+KILLS, KILLS_RATINGS = int(os.environ.get("KILLS", "10")), int(os.environ.get("KILLS_RATINGS", "20000"))
 VARIANTS: list[tuple[str, list[int], bool]] = [("json", [1], False), ("avro", [2, 1, 3], False)]
 if "KILLS" in os.environ:
     VARIANTS = [(form, processes, True) for form in ("json", "avro") for processes in ([1], [2])]
