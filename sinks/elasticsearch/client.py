@@ -28,11 +28,7 @@ class _Serializer(OrjsonSerializer):
 
 
 def connect(hosts: Sequence[str], options: Mapping[str, Any]) -> Elasticsearch:
-    """Make a client. It connects with its first request, and retries nothing: the senders do.
-
-    Raises:
-        ValueError: hosts or options are not usable.
-    """
+    """Make the client of a ``Cluster``."""
     return Elasticsearch(
         list(hosts),
         serializers={_Serializer.mimetype: _Serializer()},
