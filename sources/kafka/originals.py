@@ -12,7 +12,10 @@ from messages.message import Message
 Place = tuple[int, int]
 """Partition and offset."""
 
-_DEADLINE_SECONDS = 30.0
+_DEADLINE_SECONDS = 120.0
+"""As long as a snapshot waits for Kafka's acknowledgements by default."""
+_ANSWER_SECONDS = 10.0
+"""A request that has no answer within this is sent again."""
 _POLL_SECONDS = 0.01
 """`consume` waits for as many messages as it may return, or this long."""
 _MAX_MESSAGES = 500
@@ -108,7 +111,8 @@ class Originals:
         """The earliest offset and the end; both are 0 if the partition does not exist."""
         while True:
             try:
-                return consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=_remaining(until))
+                wait = min(_ANSWER_SECONDS, _remaining(until))
+                return consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=wait)
             except KafkaException as error:
                 if error.args[0].code() in _NO_PARTITION:
                     return 0, 0
