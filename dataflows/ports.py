@@ -47,6 +47,10 @@ class Ports:
     """Called once the join has all customers that there were at the start."""
     stop: Callable[[], None] = lambda: None
     """Called in every process once one of them stops."""
+    workers: int = 1
+    """Of all processes."""
+    unread: Callable[[], float] = lambda: 0.0
+    """For how long the worker that calls it has read no source, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,7 @@ class NotifyPorts:
     ticks: Source[tuple[str, Batch[Any]]] = field(default_factory=lambda: TickSource(()))
     stop: Callable[[], None] = lambda: None
     """Called in every process once one of them stops."""
+    workers: int = 1
+    """Of all processes."""
+    unread: Callable[[], float] = lambda: 0.0
+    """For how long the worker that calls it has read no source, in seconds."""

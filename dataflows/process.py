@@ -102,6 +102,11 @@ class Launch(NamedTuple):
     addresses: tuple[str, ...] = ()
     """Of all processes of the cluster; empty if there is one process."""
 
+    @property
+    def all_workers(self) -> int:
+        """The threads of all processes."""
+        return self.processes * self.workers
+
 
 def launch(words: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> Launch:
     """Read Bytewax's options and variables as ``bytewax.run`` does, by default those of this process."""

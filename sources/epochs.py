@@ -45,8 +45,13 @@ class Process:
     def __init__(self) -> None:
         self.ended = 0.0
         """When the last of them ended an epoch, in epoch seconds; 0: none has."""
-        self.workers: set[int] = set()
-        """The threads that read them."""
+        self.read: dict[int, float] = {}
+        """When each thread that reads them last read one, in epoch seconds."""
+
+    def unread(self) -> float:
+        """For how long this thread has read none of them, in seconds; 0: it reads none at all."""
+        now = time.time()
+        return now - self.read.get(get_ident(), now)
 
 
 PROCESS = Process()
@@ -119,14 +124,13 @@ class Epochs:
     ) -> None:
         self._interval, self._shared, self._process = interval.total_seconds(), shared, process
         self._clock, self._decide = clock, decide
-        process.workers.add(get_ident())
-        self._began = self._read = self._woken = clock()
+        self._began = self._read = self._woken = process.read[get_ident()] = clock()
         self._lag = 0.0
         self._is_first = True
 
     def reading(self) -> None:
         """The partition is read now."""
-        self._read = now = self._clock()
+        self._read = self._process.read[get_ident()] = now = self._clock()
         if not self._is_first:
             self._lag = max(now - self._woken, 0.0)
         elif now >= self._shared.sleep.end:

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 
+from operators import rest
+
 _ROOT = f"{Path(__file__).resolve().parents[2]}/"
+_NOWHERE = frozenset({"__main__", rest.__name__})
+"""The modules of threads that are in Bytewax: its main thread is in ``bytewax.run``; a worker that waits may rest."""
 _MOST = 4
 """Frames that are shown."""
 
@@ -14,12 +18,12 @@ _MOST = 4
 def place(workers: Iterable[int]) -> str | None:
     """Where one of the threads ``workers``, or the main thread, is in Python code. None: all are in Bytewax.
 
-    Bytewax's threads have no Python frame while they are in Rust. Its main thread has that of ``bytewax.run``.
+    Bytewax's threads have no Python frame while they are in Rust.
     """
     frames = sys._current_frames()
     for thread in [*workers, threading.main_thread().ident]:
         frame = frames.get(thread or 0)
-        if frame is not None and frame.f_globals.get("__name__") != "__main__":
+        if frame is not None and frame.f_globals.get("__name__") not in _NOWHERE:
             return _describe(frame)
     return None
 

@@ -88,7 +88,7 @@ class Watch:
             in_phase=time.monotonic() - self._since,
             still=self._still,
             stopping=process.stopping_for(),
-            place=place(PROCESS.workers),
+            place=place(PROCESS.read),
             outages=outages(),
             peers=self._peers,
             left=0.0 if self._left is None else time.monotonic() - self._left,
@@ -108,7 +108,7 @@ class Watch:
     def _run(self) -> None:
         while True:
             self._rest()
-            if self._phase is not Phase.RUNNING and PROCESS.workers:
+            if self._phase is not Phase.RUNNING and PROCESS.read:
                 self._enter(Phase.RUNNING)
                 if self._peers:
                     addresses = self._launch.addresses

@@ -21,6 +21,7 @@ from sinks.kafka import KafkaSink, KafkaWriter, check
 from sinks.notices import Compose, Entry, KafkaJournal, Limits, NoticeSink, Printer, Terms, Way, Webhook
 from sinks.slack.bot import SlackBot
 from sinks.slack.incoming import IncomingWebhook
+from sources.epochs import PROCESS
 from sources.kafka import Originals
 from sources.kafka.topics import Topics
 
@@ -87,6 +88,8 @@ def connect(settings: Settings) -> NotifyPorts:
         dead_letters=KafkaSink(names.dead_letters, config, lanes=len(KEY_GROUPS), lane_of=group_index),
         ticks=ticks(),
         stop=process.stop,
+        workers=process.launch().all_workers,
+        unread=PROCESS.unread,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from records.enriched_avro import SCHEMA, EnrichedAvro
 from settings import Settings
 from sinks.errors import Limit, Refused
 from sinks.kafka import KafkaSink, KafkaWriter
+from sources.epochs import PROCESS
 from sources.kafka import Originals
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,8 @@ def connect(settings: Settings) -> Ports:
         enriched_avro=avro,
         ticks=kafka.ticks(),
         stop=process.stop,
+        workers=process.launch().all_workers,
+        unread=PROCESS.unread,
         customers_loaded=loaded.set,
     )
     shape.tell(

@@ -26,6 +26,7 @@ STEP_IDS = [
     "ratings.enriched",
     "ratings.join.join",
     "ratings.ratings",
+    "ratings.rest",
     "ratings.search",
     "ratings.statistics",
     "ratings.statistics_windows.tally",
@@ -81,6 +82,7 @@ def test_no_step_of_the_notifier_gets_another_id() -> None:
         "notify.alerts_more:alerts",
         "notify.dead_letters",
         "notify.notices",
+        "notify.rest",
         "notify.stop",
         "notify.ticks",
     ]
