@@ -2,7 +2,6 @@
 
 import gzip
 import io
-from types import TracebackType
 
 import pyarrow.parquet as pq
 from typing_extensions import Self
@@ -49,9 +48,7 @@ class Branches:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _count_objects(self) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from html import unescape
-from types import TracebackType
 from typing import Any
 
 from typing_extensions import Self
@@ -55,9 +54,7 @@ class Slack:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._slack.close()
 
 

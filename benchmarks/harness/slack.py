@@ -2,7 +2,6 @@
 
 import multiprocessing
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any
 
 from typing_extensions import Self
@@ -29,9 +28,7 @@ class SlackApart:
         self.api_url = str(self._ask("api_url"))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ours.close()
         self._process.join(_SECONDS)
         if self._process.is_alive():

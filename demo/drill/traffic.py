@@ -3,7 +3,6 @@
 import threading
 import time
 from itertools import islice
-from types import TracebackType
 
 from confluent_kafka import Producer
 from typing_extensions import Self
@@ -46,9 +45,7 @@ class Traffic:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopping.set()
         self._thread.join()
         self._producer.purge()

@@ -5,7 +5,6 @@ import os
 from ctypes.util import find_library
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 
 import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
@@ -94,9 +93,7 @@ class EmbeddedKafka:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _running(self) -> int:

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections import deque
-from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
@@ -133,9 +132,7 @@ class EmbeddedS3(Endpoint):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _objects(self, bucket: str) -> "list[ObjectTypeDef]":

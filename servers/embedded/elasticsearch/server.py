@@ -1,7 +1,6 @@
 """The stand-in as its users see it: an address, the faults to inject, a count of documents."""
 
 import threading
-from types import TracebackType
 
 from typing_extensions import Self
 
@@ -52,7 +51,5 @@ class EmbeddedElasticsearch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
