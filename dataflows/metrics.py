@@ -15,8 +15,8 @@ HEAD = """\
 
 Written by `make docs` from the code. Each process of a flow shows its own numbers on its
 [health page](operations.md#health), `http://localhost:3031/metrics`. Python's (`python_...`, `process_...`) are beside
-them, and with `BYTEWAX_DATAFLOW_API_ENABLED=1` Bytewax's (`bytewax_...`). The intake shows its own at `/metrics`. A
-counter starts at 0 with the process.
+them, and with `BYTEWAX_DATAFLOW_API_ENABLED=1` Bytewax's (`bytewax_...`). The intake and the page show their
+own at `/metrics`. A counter starts at 0 with the process.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

@@ -192,7 +192,9 @@ def test_prometheus_looks_at_every_process_with_metrics() -> None:
     targets = {
         target for job in config["scrape_configs"] for place in job["static_configs"] for target in place["targets"]
     }
-    assert targets == {"flow-0:3031", "flow-1:3031", "notifier:3031", "intake:8080"}
+    assert targets == {"flow-0:3031", "flow-1:3031", "notifier:3031", "intake:8080", "page:8081"}
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
     secrets = {secret["target"] for secret in services()["prometheus"]["secrets"]}
-    assert jobs["intake"]["authorization"]["credentials_file"] in secrets
+    tokens = {name: job["authorization"]["credentials_file"] for name, job in jobs.items() if "authorization" in job}
+    assert tokens == {name: f"/run/secrets/{name}_token" for name in ("intake", "page")}
+    assert {*tokens.values()} <= {f"/run/secrets/{secret.removeprefix('/run/secrets/')}" for secret in secrets}

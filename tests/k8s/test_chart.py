@@ -429,11 +429,10 @@ def test_the_endpoints_of_monitoring_are_ports_of_pods() -> None:
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
-def test_prometheus_is_given_the_token_of_the_intake() -> None:
-    (_, intake) = only(rendered(VALUES["everything"]), "PodMonitor")["spec"]["podMetricsEndpoints"]
-    assert intake["authorization"]["credentials"] == {"name": "intake", "key": "content"}
-    (health,) = only(rendered({"podMonitor": {"enabled": True}}), "PodMonitor")["spec"]["podMetricsEndpoints"]
-    assert health["port"] == "health"
+def test_prometheus_is_given_the_tokens() -> None:
+    (_, *others) = only(rendered(VALUES["everything"]), "PodMonitor")["spec"]["podMetricsEndpoints"]
+    tokens = {other["port"]: other["authorization"]["credentials"] for other in others}
+    assert tokens == {name: {"name": name, "key": "content"} for name in ("intake", "page")}
 
 
 @pytest.mark.parametrize("page", ["docs/operations.md", "https://git.example.org/ratings/operations.md"])

@@ -1,13 +1,12 @@
 """The application of the intake: paths, the guard, and what happens to a request."""
 
 import asyncio
-import hmac
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, disable_created_metrics, generate_latest
+from prometheus_client import Counter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,11 +19,9 @@ from web.intake import body, openapi
 from web.intake.answers import KINDS, Accepted, Refusal, Refused, answer, refusal
 from web.intake.health import Health
 from web.intake.topic import Topic
+from web.metrics import PATH, bears, metrics
 
 _requests = Counter("intake_requests", "Requests to the intake by the status of their answer", ["status"])
-
-disable_created_metrics()  # type: ignore[no-untyped-call]
-"""Otherwise each counter and histogram would have a second family, with the time of its first sample."""
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +54,7 @@ class Endpoints:
     async def metrics(self, request: Request) -> Response:
         """The metrics of the process, for Prometheus."""
         self._authorize(request)
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return metrics()
 
     async def document(self, _request: Request) -> Response:
         """The OpenAPI document."""
@@ -70,10 +67,7 @@ class Endpoints:
         )
 
     def _authorize(self, request: Request) -> None:
-        if self._token is None:
-            return
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self._token):
+        if self._token is not None and not bears(request, self._token):
             raise Refusal(Refused("unauthorized", "send the token as Authorization: Bearer TOKEN"))
 
     async def _read(self, request: Request) -> bytes:
@@ -111,7 +105,7 @@ def app(settings: Intake, health: Health, topic: Topic) -> ASGIApp:
     routes = [
         Route("/ratings", endpoints.ratings, methods=["POST"]),
         Route("/healthz", endpoints.healthz),
-        Route("/metrics", endpoints.metrics),
+        Route(PATH, endpoints.metrics),
         Route("/openapi.json", endpoints.document),
         Route("/docs", endpoints.page),
     ]

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from nicegui import ui
+from nicegui import Client, ui
+from prometheus_client import Gauge
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from settings import Settings
 from web.intake.health import Health
 from web.intake.topic import Topic
+from web.metrics import PATH, metrics
 from web.page.board import Board
 from web.page.form import Form
 from web.page.guard import Guard
@@ -25,6 +28,9 @@ from web.page.sight import Sight
 from web.page.topics import Topics
 
 log = logging.getLogger(__name__)
+
+_open = Gauge("page_open", "Pages that are open in browsers")
+_reading = Gauge("page_reading", "1: all topics of the page are read; 0: one cannot be read, or does not exist yet")
 
 TITLE = "Flight ratings, live"
 
@@ -76,6 +82,12 @@ def app(settings: Settings, properties: dict[str, Any], model: Model) -> ASGIApp
         ui.add_css(_STYLE)
         Board(sight, form, request.query_params)
 
+    async def tell() -> Response:
+        return metrics()
+
+    _open.set_function(lambda: sum(client.has_socket_connection for client in Client.instances.values()))
+    _reading.set_function(lambda: topics.reader.trouble is None)
+    server.get(PATH)(tell)
     ui.page("/", title=TITLE, language="en-US")(page)
     ui.run_with(server, title=TITLE, favicon=_ICON, tailwind=False, dark=None, reconnect_timeout=_RECONNECT_SECONDS)
     token = settings.page.token

@@ -12,6 +12,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from web.metrics import PATH, bears
+
 _COOKIE = "page"
 _MOST_BYTES = 4096
 _WRONG_SECONDS = 1.0
@@ -37,6 +39,7 @@ class Guard:
     - With a token, a browser needs the cookie that it gets for it.
     - A websocket must be opened by the page itself.
     - A probe may ask ``/healthz``: the answer says only that the process serves.
+    - Prometheus gives the token as ``Authorization: Bearer TOKEN``, for the metrics alone.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -66,10 +69,14 @@ class Guard:
         origin = connection.headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
             return Response("another site asked for it\n", 403)
-        if self._cookie is None:
+        if self._token is None or self._cookie is None:
             return None if _is_here(host) else Response("ask for it as 127.0.0.1, or localhost\n", 403)
         if hmac.compare_digest(connection.cookies.get(_COOKIE, "").encode(), self._cookie.encode()):
             return None
+        if connection.scope["path"] == PATH:
+            if bears(connection, self._token.encode()):
+                return None
+            return Response("send the token as Authorization: Bearer TOKEN\n", 401, {"WWW-Authenticate": "Bearer"})
         return HTMLResponse(_ASKS, 401)
 
     async def _log_in(self, request: Request, token: str) -> Response:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import Message
+from prometheus_client import Counter
 
 from messages import dead_letter
 from records import read_alert
@@ -14,6 +15,9 @@ from web.page.model import Model
 from web.page.reader import Reader
 
 log = logging.getLogger(__name__)
+
+_messages = Counter("page_messages", "Messages that the page has read", ["topic"])
+_unreadable = Counter("page_unreadable_messages", "Of these, those that are not what the topic should hold", ["topic"])
 
 _ALERTS_BACK = 10_000
 _LETTERS_BACK = 1_000
@@ -43,7 +47,11 @@ class Topics:
 
     async def run(self) -> None:
         """Read until ``reader.stop()``."""
-        await self.reader.run(lambda topic, messages: self._takes[topic](messages))
+        await self.reader.run(self._take)
+
+    def _take(self, topic: str, messages: Sequence[Message]) -> None:
+        _messages.labels(topic).inc(len(messages))
+        self._takes[topic](messages)
 
     def _take_ratings(self, messages: Sequence[Message]) -> None:
         ratings = []
@@ -73,4 +81,5 @@ class Topics:
 
     def _skip(self, message: Message, error: Exception) -> None:
         self._model.unreadable += 1
+        _unreadable.labels(message.topic()).inc()
         log.debug("%s, partition %s, offset %s: %s", message.topic(), message.partition(), message.offset(), error)

@@ -110,3 +110,21 @@ def test_the_token_opens_the_page(guarded: Served) -> None:
     assert TOKEN not in cookie
     assert guarded.ask(Cookie=cookie.partition(";")[0]).status == 200
     assert guarded.ask(Cookie="page=wrong").status == 401
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [(f"Bearer {TOKEN}", 200), (f"Bearer {TOKEN}x", 401), (f"Basic {TOKEN}", 401), ("", 401)],
+)
+def test_prometheus_gives_the_token(guarded: Served, authorization: str, status: int) -> None:
+    answer = guarded.ask(path="/metrics", Authorization=authorization)
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (status, None if status == 200 else "Bearer")
+
+
+def test_what_prometheus_gives_shows_no_page(guarded: Served) -> None:
+    assert guarded.ask(Authorization=f"Bearer {TOKEN}").status == 401
+
+
+def test_without_a_token_this_machine_reads_the_metrics(open_page: Served) -> None:
+    assert open_page.ask(path="/metrics", Host="localhost:8081").status == 200
+    assert open_page.ask(path="/metrics", Host="page:8081").status == 403
