@@ -14,8 +14,8 @@ from dataflows.wiring.notify import connect, step
 from operators.decode import decode
 from operators.limit import FailureLimit
 from operators.output import output_with_ticks
-from operators.rest import rest_while_waiting
 from operators.stop import stop_together
+from operators.wait import wait_together
 from settings import Settings
 
 
@@ -32,7 +32,7 @@ def build(ports: NotifyPorts, settings: Settings) -> Dataflow:
         malformed.append(decoded.errs)
     ticks = op.input("ticks", flow, ports.ticks)
     stop_together("stop", ticks, ports.stop)
-    rest_while_waiting("rest", ticks, ports.workers, ports.unread)
+    wait_together("wait", ticks, ports.waits)
     output_with_ticks("notices", op.merge("entries", *entries), ticks, ports.notices)
     dead_letters = op.map_value("letters", op.merge("malformed", *malformed), letters.of_malformed)
     output_with_ticks("dead_letters", dead_letters, ticks, ports.dead_letters)

@@ -12,6 +12,7 @@ from dataflows.notices import Rule
 from messages.cache import Schemas
 from messages.message import Poll
 from operators.batch import Batch
+from operators.wait import Waits
 from records.enriched_avro import EnrichedAvro
 from sinks.elasticsearch import Document
 from sinks.kafka import KafkaRecord
@@ -47,10 +48,7 @@ class Ports:
     """Called once the join has all customers that there were at the start."""
     stop: Callable[[], None] = lambda: None
     """Called in every process once one of them stops."""
-    workers: int = 1
-    """Of all processes."""
-    unread: Callable[[], float] = lambda: 0.0
-    """For how long the worker that calls it has read no source, in seconds."""
+    waits: Waits = field(default_factory=Waits)
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,4 @@ class NotifyPorts:
     ticks: Source[tuple[str, Batch[Any]]] = field(default_factory=lambda: TickSource(()))
     stop: Callable[[], None] = lambda: None
     """Called in every process once one of them stops."""
-    workers: int = 1
-    """Of all processes."""
-    unread: Callable[[], float] = lambda: 0.0
-    """For how long the worker that calls it has read no source, in seconds."""
+    waits: Waits = field(default_factory=Waits)

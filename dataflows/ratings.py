@@ -24,8 +24,8 @@ from operators.each import Oks, each, together
 from operators.join import Join, join_table
 from operators.limit import FailureLimit
 from operators.output import output_with_ticks
-from operators.rest import rest_while_waiting
 from operators.stop import stop_together
+from operators.wait import wait_together
 from records import enriched, rating
 from records.customer import Customer, CustomerChange, completed
 from records.enriched import NOBODY, Match
@@ -60,7 +60,7 @@ def build(ports: Ports, settings: Settings) -> Dataflow:
 
     ticks = op.input("ticks", flow, ports.ticks)
     stop_together("stop", ticks, ports.stop)
-    rest_while_waiting("rest", ticks, ports.workers, ports.unread)
+    wait_together("wait", ticks, ports.waits)
     output_with_ticks("enriched", enriched_out, ticks, ports.enriched)
     for topic, of_topic in alerts.items():
         output_with_ticks(step_id(topic, settings.topics.alerts), of_topic, ticks, ports.alerts[topic])

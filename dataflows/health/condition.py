@@ -51,6 +51,8 @@ class Seen:
     """Why a destination takes nothing, by its name."""
     peers: Sequence[str] = ()
     """The other processes of the cluster, by number and address."""
+    silent: Sequence[str] = ()
+    """Those of them that have not told lately that they wait, too."""
     left: float = 0.0
     """Since another process has closed its connection to this one."""
     lacks: Mapping[str, str] = field(default_factory=dict)
@@ -66,30 +68,35 @@ class Ending(NamedTuple):
 
 def ending(seen: Seen, bounds: Bounds) -> Ending | None:
     """Why the process must end at once. None: it need not."""
-    peers = " and ".join(seen.peers)
     if seen.phase is not Phase.RUNNING:
         if seen.stopping is not None and seen.stopping >= bounds.abandon:
             return Ending(0, "stopped before the flow ran")
         if seen.phase is Phase.CONNECTING and seen.peers and seen.in_phase > bounds.connect:
+            peers = " and ".join(seen.peers)
             return Ending(1, f"waited {bounds.connect:.0f} s for {peers}: the processes of a cluster start together")
         return None
     if seen.peers and seen.place is None and seen.stopping is not None and seen.stopping >= bounds.leave:
         return Ending(
             1,
-            f"leaves without a last snapshot: within {bounds.leave:.0f} s of the stop there was no answer from {peers}",
+            f"leaves without a last snapshot: within {bounds.leave:.0f} s of the stop there was no answer from "
+            f"{' and '.join(_suspects(seen))}",
         )
     if seen.left > bounds.left and seen.stopping is None:
-        return Ending(1, f"{' or '.join(seen.peers)} has ended: its connection is closed")
+        return Ending(1, f"{' or '.join(_suspects(seen))} has ended: its connection is closed")
     if seen.still > bounds.stall:
         return Ending(1, f"no epoch has ended for {seen.still:.0f} s: {_culprit(seen)}")
     return None
 
 
+def _suspects(seen: Seen) -> Sequence[str]:
+    return seen.silent or seen.peers
+
+
 def _culprit(seen: Seen) -> str:
     if seen.place is not None:
         return f"a worker is stuck in {seen.place}"
-    if seen.peers:
-        return f"this process waits for {' or '.join(seen.peers)}, or for the disk of the recovery store"
+    if seen.silent:
+        return f"this process waits for {' or '.join(seen.silent)}, or for the disk of the recovery store"
     return "Bytewax waits, perhaps for the disk of the recovery store"
 
 

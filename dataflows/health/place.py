@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 
-from operators import rest
+from operators import wait
 
 _ROOT = f"{Path(__file__).resolve().parents[2]}/"
-_NOWHERE = frozenset({"__main__", rest.__name__})
+_NOWHERE = frozenset({"__main__", wait.__name__})
 """The modules of threads that are in Bytewax: its main thread is in ``bytewax.run``; a worker that waits may rest."""
 _MOST = 4
 """Frames that are shown."""

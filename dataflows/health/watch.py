@@ -14,6 +14,7 @@ from dataflows.health.condition import Bounds, Ending, Phase, Seen, Stillness, e
 from dataflows.health.connections import Connections
 from dataflows.health.place import place
 from dataflows.process import Launch
+from operators.wait import Waits
 from settings import Settings
 from sinks.background import Every, is_any_held_back
 from sinks.kafka import DELIVERY_SECONDS
@@ -26,6 +27,8 @@ _LOOK_SECONDS = 0.5
 _READY_SECONDS = 10.0
 _FIRST_REPORT_SECONDS = 3.0
 _LOG_SECONDS = 2.0
+_SILENT_SECONDS = 3.0
+"""A process that waits for another one tells it once a second."""
 _MARGIN_SECONDS = 10.0
 """A flush waits for five seconds longer than librdkafka for its messages."""
 
@@ -51,6 +54,19 @@ def bounds(settings: Settings, launch: Launch) -> Bounds:
     )
 
 
+def waits() -> Waits:
+    """How the workers of this cluster wait for each other; what they tell is kept for the watch."""
+    return Waits(process.launch().all_workers, PROCESS.unread, _tell)
+
+
+_told: dict[int, float] = {}
+"""When each worker last told that it waits, in seconds of the monotonic clock."""
+
+
+def _tell(worker: int) -> None:
+    _told[worker] = time.monotonic()
+
+
 class Watch:
     """Watches this process.
 
@@ -61,9 +77,11 @@ class Watch:
 
     def __init__(self, bounds: Bounds, launch: Launch) -> None:
         self.bounds = bounds
-        self._peers = [
-            f"process {number} at {at}" for number, at in enumerate(launch.addresses) if number != launch.process
-        ]
+        self._peers = {
+            number: f"process {number} at {at}"
+            for number, at in enumerate(launch.addresses)
+            if number != launch.process
+        }
         self._launch = launch
         self._connections: Connections | None = None
         self._left: float | None = None
@@ -90,10 +108,15 @@ class Watch:
             stopping=process.stopping_for(),
             place=place(PROCESS.read),
             outages=outages(),
-            peers=self._peers,
+            peers=[*self._peers.values()],
+            silent=[name for number, name in self._peers.items() if self._is_silent(number)],
             left=0.0 if self._left is None else time.monotonic() - self._left,
             lacks={part: why for part, why_not in _needs.items() if (why := why_not()) is not None},
         )
+
+    def _is_silent(self, number: int) -> bool:
+        workers = range(number * self._launch.workers, (number + 1) * self._launch.workers)
+        return any(time.monotonic() - _told.get(worker, 0.0) > _SILENT_SECONDS for worker in workers)
 
     def _enter(self, phase: Phase) -> None:
         self._phase, self._since = phase, time.monotonic()
@@ -123,7 +146,7 @@ class Watch:
             if (end := ending(seen, self.bounds)) is not None:
                 _end(end)
             if seen.phase is Phase.CONNECTING and self._peers and self._report():
-                log.info("waiting for %s", " and ".join(self._peers))
+                log.info("waiting for %s", " and ".join(self._peers.values()))
 
 
 def end(why: str) -> NoReturn:

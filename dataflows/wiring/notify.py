@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from dataflows import process, shape
+from dataflows.health.watch import waits
 from dataflows.letters import Letters
 from dataflows.notices import Writing, check_link
 from dataflows.ports import NotifyPorts
@@ -21,7 +22,6 @@ from sinks.kafka import KafkaSink, KafkaWriter, check
 from sinks.notices import Compose, Entry, KafkaJournal, Limits, NoticeSink, Printer, Terms, Way, Webhook
 from sinks.slack.bot import SlackBot
 from sinks.slack.incoming import IncomingWebhook
-from sources.epochs import PROCESS
 from sources.kafka import Originals
 from sources.kafka.topics import Topics
 
@@ -88,8 +88,7 @@ def connect(settings: Settings) -> NotifyPorts:
         dead_letters=KafkaSink(names.dead_letters, config, lanes=len(KEY_GROUPS), lane_of=group_index),
         ticks=ticks(),
         stop=process.stop,
-        workers=process.launch().all_workers,
-        unread=PROCESS.unread,
+        waits=waits(),
     )  # fmt: skip
 
 

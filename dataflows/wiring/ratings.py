@@ -8,7 +8,7 @@ from threading import Event
 
 from dataflows import process, shape
 from dataflows.alerts import step_id
-from dataflows.health.watch import need
+from dataflows.health.watch import need, waits
 from dataflows.letters import Letters
 from dataflows.ports import Ports
 from dataflows.rules import check_topics, load
@@ -21,7 +21,6 @@ from records.enriched_avro import SCHEMA, EnrichedAvro
 from settings import Settings
 from sinks.errors import Limit, Refused
 from sinks.kafka import KafkaSink, KafkaWriter
-from sources.epochs import PROCESS
 from sources.kafka import Originals
 
 log = logging.getLogger(__name__)
@@ -137,8 +136,7 @@ def connect(settings: Settings) -> Ports:
         enriched_avro=avro,
         ticks=kafka.ticks(),
         stop=process.stop,
-        workers=process.launch().all_workers,
-        unread=PROCESS.unread,
+        waits=waits(),
         customers_loaded=loaded.set,
     )
     shape.tell(

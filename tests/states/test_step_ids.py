@@ -26,13 +26,14 @@ STEP_IDS = [
     "ratings.enriched",
     "ratings.join.join",
     "ratings.ratings",
-    "ratings.rest",
     "ratings.search",
     "ratings.statistics",
     "ratings.statistics_windows.tally",
     "ratings.statistics_windows.windows",
     "ratings.stop",
     "ratings.ticks",
+    "ratings.wait",
+    "ratings.wait_told",
 ]
 
 
@@ -82,7 +83,8 @@ def test_no_step_of_the_notifier_gets_another_id() -> None:
         "notify.alerts_more:alerts",
         "notify.dead_letters",
         "notify.notices",
-        "notify.rest",
         "notify.stop",
         "notify.ticks",
+        "notify.wait",
+        "notify.wait_told",
     ]

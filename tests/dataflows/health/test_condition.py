@@ -10,7 +10,8 @@ from dataflows.health.condition import Bounds, Phase, Seen, Stillness, ending, u
 
 BOUNDS = Bounds(connect=120, stall=130, ready=10)
 RUNS = Seen(Phase.RUNNING, in_phase=1000, still=0.5)
-PAIR = replace(RUNS, peers=("process 1 at b:9000",))
+PAIR = replace(RUNS, peers=("process 1 at b:9000",), silent=("process 1 at b:9000",))
+TRIO = replace(PAIR, peers=(*PAIR.peers, "process 2 at c:9000"))
 AWAITS = replace(PAIR, phase=Phase.CONNECTING, in_phase=119)
 
 
@@ -19,10 +20,13 @@ AWAITS = replace(PAIR, phase=Phase.CONNECTING, in_phase=119)
     [
         pytest.param(replace(RUNS, still=131), 1, "no epoch has ended for 131 s: Bytewax waits", id="alone"),
         pytest.param(replace(PAIR, still=131), 1, "waits for process 1 at b:9000, or for the disk", id="a peer"),
+        pytest.param(replace(TRIO, still=131), 1, "waits for process 1 at b:9000, or for the disk", id="one of them"),
+        pytest.param(replace(TRIO, still=131, silent=()), 1, "131 s: Bytewax waits, perhaps for", id="all others wait"),
         pytest.param(
             replace(PAIR, still=131, place="a.py:7 flush"), 1, "a worker is stuck in a.py:7 flush", id="a step"
         ),
         pytest.param(replace(PAIR, left=2.5), 1, "process 1 at b:9000 has ended", id="left"),
+        pytest.param(replace(TRIO, left=2.5, silent=()), 1, "process 1 at b:9000 or process 2 at c:9000 has", id="one"),
         pytest.param(replace(AWAITS, in_phase=121), 1, "waited 120 s for process 1 at b:9000", id="nobody comes"),
         pytest.param(replace(PAIR, stopping=10), 1, "no answer from process 1 at b:9000", id="nobody stops"),
         pytest.param(replace(AWAITS, stopping=1), 0, "stopped before the flow ran", id="stopped while it waits"),

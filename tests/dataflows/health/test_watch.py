@@ -8,6 +8,7 @@ import pytest
 from dataflows.health.place import place
 from dataflows.health.watch import bounds
 from dataflows.process import Launch
+from operators.wait import _Waiting
 from settings import Settings
 
 
@@ -48,3 +49,25 @@ def test_a_worker_in_our_code_is_found_there() -> None:
     assert found is not None
     assert found.startswith("tests/dataflows/health/test_watch.py:")
     assert "wait_for_the_end" in found
+
+
+def test_a_worker_that_rests_is_stuck_nowhere() -> None:
+    resting = threading.Event()
+
+    def waits_long() -> float:
+        resting.set()
+        return 60.0
+
+    def turns() -> None:
+        for _ in range(40):
+            waiting.on_notify()
+
+    waiting = _Waiting(waits_long)
+    worker = threading.Thread(target=turns)
+    worker.start()
+    try:
+        assert resting.wait(60)
+        found = place([worker.ident or 0])
+    finally:
+        worker.join()
+    assert found is None or "operators/wait.py" not in found
