@@ -27,6 +27,12 @@ def state(*ends: int, closed: tuple[Span, ...] = (), topic_id: str | None = "a")
         ("of an id that is not known", [state(5, topic_id=None)], (6,), [(0, 5, 6)]),
         ("gone", [state(5, 7)], (), []),
         (
+            "the last of what many runs wrote",
+            [state(3_000_000, 9, closed=((0, 10, 400_000), (0, 1_000_000, 1_700_000), (0, 2_000_000, 2_600_000)))],
+            (3_000_001, 9),
+            [(0, 1_300_000, 1_700_000), (0, 2_000_000, 2_600_000), (0, 3_000_000, 3_000_001)],
+        ),
+        (
             "with what an earlier run wrote",
             [state(FAR, closed=((0, 2, 4),))],
             (FAR + 1,),
