@@ -22,6 +22,7 @@ _AFTER = 0.25
 """The wait after which a worker rests, in seconds. Most commits are shorter, and none of them is longer for it."""
 _REST = 0.005
 """How long it rests at each turn of its loop, in seconds. The end of a wait is passed on within some turns."""
+_AT_ONCE = datetime.fromtimestamp(0, timezone.utc)
 _TELL = 1.0
 """The wait after which a worker tells the others, and the time until it does so again, in seconds."""
 
@@ -82,7 +83,9 @@ class _Waiting(StatefulBatchLogic[Any, None, None]):
 
     @override
     def notify_at(self) -> datetime:
-        return datetime.now(timezone.utc) + timedelta(seconds=max(_AFTER - self._unread(), 0.0))
+        left = _AFTER - self._unread()
+        # For Bytewax it is still the time before the rest: a rest that ends now lies in its future.
+        return datetime.now(timezone.utc) + timedelta(seconds=left) if left > 0 else _AT_ONCE
 
     @override
     def snapshot(self) -> None:
