@@ -9,7 +9,11 @@ from typing_extensions import Self
 
 _SECONDS = 60
 ANY = -1
-_NO_LEADER_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+_NO_LEADER_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._UNKNOWN_PARTITION,
+)
 
 Content = str | bytes | None
 Place = tuple[str, int]
@@ -164,7 +168,7 @@ class Reader:
         return {place: self._end(TopicPartition(*place)) for place in self._places()}
 
     def _end(self, place: TopicPartition) -> int:
-        """The leader of a topic just made may refuse for a moment: ask again."""
+        """A broker that has just started, or the leader of a topic just made, may refuse for a moment: ask again."""
         deadline = time.monotonic() + _SECONDS
         while True:
             try:
@@ -173,6 +177,8 @@ class Reader:
                 if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+                # Until then the client goes by the last answer, for minutes.
+                self._consumer.list_topics(place.topic, timeout=30)
 
     def _places(self) -> list[Place]:
         if not self._known:

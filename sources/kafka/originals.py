@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -16,6 +17,7 @@ _DEADLINE_SECONDS = 120.0
 """As long as a snapshot waits for Kafka's acknowledgements by default."""
 _ANSWER_SECONDS = 10.0
 """A request that has no answer within this is sent again."""
+_GONE_SECONDS = 10.0
 _POLL_SECONDS = 0.01
 """`consume` waits for as many messages as it may return, or this long."""
 _MAX_MESSAGES = 500
@@ -36,10 +38,14 @@ class Originals:
         topic: the topic of the messages.
         config: librdkafka's properties, as the source of the topic has them; ``group.id`` is needed.
         deadline: the seconds that one ``read`` may take.
+        gone: the seconds of a ``read`` in which a partition is asked for again that does not exist, as they say. A
+            broker that has just started says so of those that it has.
     """
 
-    def __init__(self, topic: str, config: dict[str, Any], deadline: float = _DEADLINE_SECONDS) -> None:
-        self._topic, self._config, self._seconds = topic, config, deadline
+    def __init__(
+        self, topic: str, config: dict[str, Any], deadline: float = _DEADLINE_SECONDS, gone: float = _GONE_SECONDS
+    ) -> None:
+        self._topic, self._config, self._seconds, self._gone = topic, config, deadline, gone
         self._consumer: Consumer | None = None
 
     def read(self, places: Iterable[Place]) -> dict[Place, Message]:
@@ -52,9 +58,10 @@ class Originals:
         for partition, offset in places:
             wanted[partition].add(offset)
         messages: dict[Place, Message] = {}
-        until = time.monotonic() + self._seconds
+        now = time.monotonic()
+        until, gone_at = now + self._seconds, now + self._gone
         for partition, offsets in sorted(wanted.items()):
-            for message in self._read(partition, sorted(offsets), until):
+            for message in self._read(partition, sorted(offsets), until, gone_at):
                 messages[partition, message.offset() or 0] = message
         return messages
 
@@ -64,10 +71,10 @@ class Originals:
             self._consumer.close()
             self._consumer = None
 
-    def _read(self, partition: int, offsets: list[int], until: float) -> list[Message]:
+    def _read(self, partition: int, offsets: list[int], until: float, gone_at: float) -> list[Message]:
         """The messages of a partition at these offsets, which rise."""
         consumer = self._consumer = self._consumer or self._connect()
-        earliest, end = self._watermarks(consumer, partition, until)
+        earliest, end = self._watermarks(consumer, partition, until, gone_at)
         left = [offset for offset in reversed(offsets) if earliest <= offset < end]
         messages: list[Message] = []
         position = -_FAR
@@ -107,7 +114,7 @@ class Originals:
             }
         )
 
-    def _watermarks(self, consumer: Consumer, partition: int, until: float) -> tuple[int, int]:
+    def _watermarks(self, consumer: Consumer, partition: int, until: float, gone_at: float) -> tuple[int, int]:
         """The earliest offset and the end; both are 0 if the partition does not exist."""
         while True:
             try:
@@ -115,9 +122,16 @@ class Originals:
                 return consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=wait)
             except KafkaException as error:
                 if error.args[0].code() in _NO_PARTITION:
-                    return 0, 0
+                    if time.monotonic() >= gone_at:
+                        return 0, 0
+                    self._look_again(consumer)
                 _remaining(until)
                 time.sleep(0.1)
+
+    def _look_again(self, consumer: Consumer) -> None:
+        """Have the client ask which partitions there are: until then it goes by the last answer, for minutes."""
+        with suppress(KafkaException):
+            consumer.list_topics(self._topic, timeout=_ANSWER_SECONDS)
 
 
 def _remaining(until: float) -> float:

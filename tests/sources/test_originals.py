@@ -1,11 +1,13 @@
 """Messages that are read again by their places, on a real Kafka."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.cimpl import NewPartitions
 
 from servers import topics
 from servers.kafka import Kafka
@@ -22,7 +24,7 @@ def topic(kafka: Kafka, topics: Callable[[str], str]) -> str:
 
 @pytest.fixture
 def originals(kafka: Kafka, topic: str) -> Iterator[Originals]:
-    originals = Originals(topic, {"bootstrap.servers": kafka.bootstrap, "group.id": topic})
+    originals = Originals(topic, {"bootstrap.servers": kafka.bootstrap, "group.id": topic}, gone=0.5)
     yield originals
     originals.close()
 
@@ -65,6 +67,26 @@ def test_what_is_not_there_is_left_out(
     admin = kafka.admin()
     admin.delete_records([TopicPartition(topic, 0, 3)])[TopicPartition(topic, 0)].result(30)
     assert values(originals.read([*places, (0, 3)])) == {(0, 3): "0:3"}
+
+
+def test_a_partition_that_the_brokers_do_not_know_yet_is_read(kafka: Kafka, topic: str) -> None:
+    """So it is after a broker has started again. Here they do not know it because it is made while it is asked for."""
+
+    def make() -> None:
+        admin = kafka.admin()
+        admin.create_partitions([NewPartitions(topic, 3)])[topic].result(30)
+        write(kafka, topic, 1, partition=2)
+
+    originals = Originals(topic, {"bootstrap.servers": kafka.bootstrap, "group.id": topic}, gone=60)
+    making = threading.Timer(0.5, make)
+    making.start()
+    try:
+        first = originals.read([(2, 0)])  # it may be there before its message
+        making.join()
+        read = values(first or originals.read([(2, 0)]))
+    finally:
+        originals.close()
+    assert read == {(2, 0): "2:0"}
 
 
 def test_markers_and_aborted_messages_are_no_messages(kafka: Kafka, topic: str, originals: Originals) -> None:
