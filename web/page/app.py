@@ -30,7 +30,7 @@ from web.page.topics import Topics
 log = logging.getLogger(__name__)
 
 _open = Gauge("page_open", "Pages that are open in browsers")
-_reading = Gauge("page_reading", "1: all topics of the page are read; 0: one cannot be read, or does not exist yet")
+_reading = Gauge("page_reading", "Whether all topics of the page are read: 1 is, 0 is not, as when one is missing")
 
 TITLE = "Flight ratings, live"
 
