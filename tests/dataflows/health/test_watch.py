@@ -1,6 +1,7 @@
 """The bounds of a process, and where its workers are."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -31,6 +32,18 @@ def test_a_bound_is_longer_than_any_wait_of_a_healthy_process(
     assert (found.stall, found.ready, found.connect) == (stall, ready, 120)
 
 
+def place_of(run: Callable[[], object], inside: threading.Event, end: threading.Event) -> str | None:
+    """Where a worker is that runs this, once it is inside."""
+    worker = threading.Thread(target=run)
+    worker.start()
+    try:
+        assert inside.wait(60)
+        return place([worker.ident or 0])
+    finally:
+        end.set()
+        worker.join()
+
+
 def test_a_worker_in_our_code_is_found_there() -> None:
     waiting, end = threading.Event(), threading.Event()
 
@@ -38,14 +51,7 @@ def test_a_worker_in_our_code_is_found_there() -> None:
         waiting.set()
         end.wait(60)
 
-    worker = threading.Thread(target=wait_for_the_end)
-    worker.start()
-    try:
-        assert waiting.wait(60)
-        found = place([worker.ident or 0])
-    finally:
-        end.set()
-        worker.join()
+    found = place_of(wait_for_the_end, waiting, end)
     assert found is not None
     assert found.startswith("tests/dataflows/health/test_watch.py:")
     assert "wait_for_the_end" in found
@@ -63,11 +69,5 @@ def test_a_worker_that_rests_is_stuck_nowhere() -> None:
             waiting.on_notify()
 
     waiting = _Waiting(waits_long)
-    worker = threading.Thread(target=turns)
-    worker.start()
-    try:
-        assert resting.wait(60)
-        found = place([worker.ident or 0])
-    finally:
-        worker.join()
+    found = place_of(turns, resting, threading.Event())
     assert found is None or "operators/wait.py" not in found
