@@ -23,13 +23,14 @@ def test_pace(rate: float, times: list[float], due: list[int]) -> None:
 
 
 def test_what_cannot_be_delivered_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_DELIVERY_SECONDS", 1.0)
     with EmbeddedKafka() as kafka:
         kafka.create_topic("ratings", 1)
         with Feed(kafka.bootstrap) as sender:
             sender.send("ratings", b"1", b"{}")
             sender.flush()
-            kafka.broker_down()
+        kafka.broker_down()
+        monkeypatch.setattr(feed, "_DELIVERY_SECONDS", 1.0)
+        with Feed(kafka.bootstrap) as sender:
             sender.send("ratings", b"2", b"{}")
             with pytest.raises(KafkaException, match="_MSG_TIMED_OUT"):
                 sender.flush()
