@@ -1,6 +1,7 @@
 """The set-up of a dataflow's process: clean stop, memory, Bytewax's options."""
 
 import ctypes
+import faulthandler
 import gc
 import os
 import signal
@@ -65,6 +66,7 @@ def take_signals() -> None:
         # process ends for good if its read is interrupted, and the cluster stands still.
         signal.siginterrupt(number, False)
     threading.Thread(target=_read_signals, args=(reading,), name="signals", daemon=True).start()
+    faulthandler.register(signal.SIGQUIT)  # tells where each thread is, as Java does, and the process goes on
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

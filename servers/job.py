@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from textwrap import indent
 
@@ -15,7 +16,8 @@ from servers.process import ROOT, free_ports
 
 RATINGS = ("bytewax.run", "dataflows.ratings")
 _RECOVERY_SECONDS = 60.0
-_TAIL_BYTES = 6_000
+_STACKS_SECONDS = 0.5
+_TAIL_BYTES = 12_000
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV", "DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH")
 """The job inherits these variables and no others: the settings of a shell may name somebody's own Kafka."""
 
@@ -134,7 +136,11 @@ class Job:
         return [process.pid for process in self._processes]
 
     def stop(self, deadline: float = 40) -> list[int]:
-        """Send SIGTERM to every process, and wait as ``wait`` does."""
+        """Send SIGTERM to every process, and wait as ``wait`` does.
+
+        Raises:
+            JobError: as ``wait``.
+        """
         for process in self._processes:
             process.send_signal(signal.SIGTERM)
         return self.wait(deadline)
@@ -143,12 +149,9 @@ class Job:
         """Stop it as an operator does, by SIGTERM: it takes a last snapshot, and every process exits with 0.
 
         Raises:
-            JobError: a process exited with another code, or did not exit in time and was killed.
+            JobError: a process exited with another code, or as ``wait``.
         """
-        try:
-            codes = self.stop(seconds)
-        except subprocess.TimeoutExpired:
-            raise JobError(f"the job did not end within {seconds:.0f} s of SIGTERM and was killed") from None
+        codes = self.stop(seconds)
         if any(codes):
             raise JobError(f"the job ended with exit code {', '.join(map(str, codes))} on SIGTERM{self._ending()}")
 
@@ -156,11 +159,14 @@ class Job:
         """Wait until every process has ended; return their exit codes.
 
         Raises:
-            subprocess.TimeoutExpired: one has not ended after so many seconds; all are killed.
+            JobError: one has not ended after so many seconds; all are killed. The log has the stacks of its threads.
         """
         until = time.monotonic() + deadline
         try:
             return [process.wait(max(0.1, until - time.monotonic())) for process in self._processes]
+        except subprocess.TimeoutExpired:
+            self._show_stacks()
+            raise JobError(f"the job did not end within {deadline:.0f} s and was killed{self._ending()}") from None
         finally:
             self.kill()
 
@@ -170,6 +176,12 @@ class Job:
             process.kill()
         for process in self._processes:
             process.wait()
+
+    def _show_stacks(self) -> None:
+        for process in self._processes:
+            process.send_signal(signal.SIGQUIT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_STACKS_SECONDS)
 
     def tail(self) -> str:
         """The end of the log."""

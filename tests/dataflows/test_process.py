@@ -36,3 +36,20 @@ def test_a_signal_stops_the_flow_and_interrupts_no_system_call(name: str) -> Non
     command = [sys.executable, "-c", INTERRUPTED, name]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=True)
     assert run.stdout.split() == [name, "1"]
+
+
+STACKS = """
+import os, signal, threading
+from dataflows import process
+
+process.take_signals()
+threading.Thread(target=process.wait_for_stop, args=[60]).start()
+os.kill(os.getpid(), signal.SIGQUIT)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_sigquit_shows_the_stacks_and_the_process_goes_on() -> None:
+    command = [sys.executable, "-c", STACKS]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=True)
+    assert "in wait_for_stop" in run.stderr

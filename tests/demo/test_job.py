@@ -66,9 +66,9 @@ def test_a_job_without_the_metric_is_an_error(tmp_path: Path) -> None:
 
 def test_a_job_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     with start(tmp_path, "deaf") as running:
-        with pytest.raises(JobError, match="did not end within 1 s of SIGTERM and was killed"):
+        with pytest.raises(JobError, match="did not end within 1 s and was killed"):
             running.end(1)
-        with pytest.raises(JobError, match="exit code -9"):
+        with pytest.raises(JobError, match="exit code -3"):  # by SIGQUIT, at which a flow shows its stacks
             running.check()
 
 
