@@ -7,7 +7,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -48,8 +47,11 @@ def until(done: Callable[[], bool], job: Job) -> None:
         time.sleep(0.05)
 
 
-def has_written_more(outputs: Outputs, written: int) -> bool:
-    return outputs.size("enriched") > written
+def work(job: Job, world: World, outputs: Outputs) -> None:
+    """Until a rating is out that came now: all processes of the job are up."""
+    written = outputs.size("enriched")
+    rate(world)
+    until(lambda: outputs.size("enriched") > written, job)
 
 
 def stopped_one(job: Job) -> None:
@@ -91,11 +93,10 @@ def test_everything_comes_once_whatever_happens_to_one_process(world: World, out
     variables = world.settings(STALL_SECONDS="1", KAFKA_MESSAGE_TIMEOUT_MS="1000")
     for processes, happens in ((2, stopped_one), (2, stopped_beside_a_suspended_one), (3, suspended_for_long)):
         with Job(tmp_path, variables, processes=processes) as job:
-            written = outputs.size("enriched")
-            rate(world)
-            until(partial(has_written_more, outputs, written), job)
+            work(job, world, outputs)
             happens(job)
     with Job(tmp_path, variables, processes=2) as job:
+        work(job, world, outputs)
         outputs.wait(ratings=len(world.ratings), broken=len(world.broken), alive=job.running)
         os.kill(job.pids[0], signal.SIGINT)
         assert job.wait(SECONDS) == [0, 0], job.tail()
