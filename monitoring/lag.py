@@ -12,6 +12,8 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from monitoring.model import PartitionLag, TopicLag
 
 _SECONDS = 5.0
+_NEVER_SECONDS = 3600.0
+"""The longest that librdkafka takes."""
 _POLL_SECONDS = 0.02
 _NO_TOPIC = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 
@@ -37,9 +39,9 @@ class Groups:
     def __init__(self, config: Mapping[str, Any], seconds: float = _SECONDS) -> None:
         self._servers, self._seconds = config["bootstrap.servers"], seconds
         self._trouble = ""
-        properties: dict[str, Any] = {name: value for name, value in config.items() if name != "group.id"}
-        properties["error_cb"] = self._on_error
-        self._admin = AdminClient(properties)
+        self._config: dict[str, Any] = {name: value for name, value in config.items() if name != "group.id"}
+        self._config["error_cb"] = self._on_error
+        self._admin = AdminClient(self._config)
 
     def lags(self, wanted: Mapping[str, Collection[str]]) -> dict[tuple[str, str], TopicLag]:
         """The lag of each group on each of its topics, by group and topic; without topics that do not exist.
@@ -66,6 +68,7 @@ class Groups:
                 if any(place[0] == topic for place in places)
             }
         except KafkaException as error:
+            self._admin = AdminClient(self._config)  # with the old one goes what it still waits for
             raise LagError(f"Kafka at {self._servers} does not tell the lag: {error.args[0].str()}") from None
 
     def _places(self, topics: Collection[str], deadline: float) -> list[Place]:
@@ -94,7 +97,9 @@ class Groups:
         if not wanted:
             return None
         request = ConsumerGroupTopicPartitions(group, wanted)
-        return self._admin.list_consumer_group_offsets([request], request_timeout=self._seconds)[group]
+        # librdkafka 2.16 aborts the process if a request to a coordinator has timed out, and the coordinator comes
+        # back. So the request does not time out: it is given up together with its client.
+        return self._admin.list_consumer_group_offsets([request], request_timeout=_NEVER_SECONDS)[group]
 
     def _newest(self, asked: "Mapping[Place, Future[Any]]", deadline: float) -> dict[Place, float]:
         """The timestamps of the newest messages in epoch seconds, where brokers tell them."""

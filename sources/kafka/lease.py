@@ -28,6 +28,8 @@ _MARGIN_SECONDS = 6.0
 """The brokers drop a dead member a moment after its session, which may begin when a new group has agreed: after 3 s."""
 _ANSWER_SECONDS = 30.0
 _REQUEST_SECONDS = 10.0
+_NEVER_SECONDS = 3600.0
+"""The longest that librdkafka takes."""
 _POLL_SECONDS = 0.2
 _RELEASE_SECONDS = 3.0
 
@@ -97,7 +99,8 @@ class Lease:
             "error_cb": self._on_error,
         }
         self._stopping = stopping
-        self._admin = AdminClient(dict(config))
+        self._admin_config = dict(config)
+        self._admin = AdminClient(self._admin_config)
         self._consumer: Consumer | None = None
         self._trouble: KafkaError | None = None
         self._released = threading.Event()
@@ -206,15 +209,18 @@ class Lease:
     def _look(self) -> Group:
         deadline = time.monotonic() + _ANSWER_SECONDS
         while True:
-            asked = self._admin.describe_consumer_groups([self._group], request_timeout=_REQUEST_SECONDS)
+            # librdkafka 2.16 aborts the process if a request to a coordinator has timed out, and the coordinator comes
+            # back. So the request does not time out: it is given up together with its client.
+            asked = self._admin.describe_consumer_groups([self._group], request_timeout=_NEVER_SECONDS)
             try:
-                group = asked[self._group].result(_REQUEST_SECONDS * 1.5)
+                group = asked[self._group].result(_REQUEST_SECONDS)
             except KafkaException as error:
                 if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                     return Group({}, is_stable=False)
                 if error.args[0].code() in _REFUSED or time.monotonic() >= deadline:
                     raise
             except FutureTimeoutError:  # not the builtin one before Python 3.11
+                self._admin = AdminClient(self._admin_config)
                 if time.monotonic() >= deadline:
                     raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
             else:

@@ -1,5 +1,7 @@
 """The lag of a group, beside what was written and committed."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,7 +12,7 @@ from monitoring.lag import Groups, LagError
 from monitoring.model import PartitionLag, TopicLag
 from servers.embedded.kafka import EmbeddedKafka
 from servers.kafka import Kafka
-from servers.process import free_ports
+from servers.process import ROOT, free_ports
 from servers.topics import Record, write
 
 WRITTEN = {0: 5, 1: 3}
@@ -61,3 +63,39 @@ def test_brokers_that_are_away_are_given_up_in_time() -> None:
         groups.lags({"group": ["topic"]})
     assert time.monotonic() - began < 20
     assert "\n" not in str(caught.value)
+
+
+AWAY_FOR_A_WHILE = """
+import time
+from monitoring.lag import Groups, LagError
+from servers.embedded.kafka import EmbeddedKafka
+
+wanted = {f"group-{number}": ["topic"] for number in range(8)}  # each broker coordinates some
+with EmbeddedKafka(brokers=2) as kafka:
+    kafka.create_topic("topic", partitions=2)
+    groups = Groups({"bootstrap.servers": kafka.bootstrap, "log_level": 0}, seconds=1)
+    before = groups.lags(wanted)
+    kafka.broker_down(2)
+    for _ in range(3):
+        try:
+            groups.lags(wanted)
+        except LagError:
+            print("away")
+    kafka.broker_up(2)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            print(groups.lags(wanted) == before)
+            break
+        except LagError:
+            if time.monotonic() >= deadline:
+                raise
+"""
+
+
+def test_a_broker_may_be_away_for_longer_than_an_answer_may_take() -> None:
+    """In a process of its own, which a fault of librdkafka would abort."""
+    run = subprocess.run(
+        [sys.executable, "-c", AWAY_FOR_A_WHILE], cwd=ROOT, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert (run.returncode, run.stdout.split()) == (0, ["away", "away", "away", "True"]), run.stderr

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from queue import Empty, Queue
 
 import pytest
@@ -221,3 +222,29 @@ def test_a_missing_right_is_told(sasl_kafka: Kafka, topics: Callable[[str], str]
 def sasl_kafka(kafka_runs_here: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     with Kafka(tmp_path_factory.mktemp("kafka"), sasl_users={"app": "app-secret"}) as kafka:
         yield kafka
+
+
+WAIT = """
+import logging, sys
+from sources.kafka import lease
+lease._REQUEST_SECONDS = 1.0
+logging.basicConfig(level="INFO", stream=sys.stdout, format="%(message)s")
+config = {"bootstrap.servers": sys.argv[1], "log_level": 0}
+lease.Lease("group", "topic", config, "a", lambda: print("asks", flush=True)).take(print)
+print("taken", flush=True)
+"""
+
+
+def test_the_brokers_may_be_away_for_longer_than_an_answer_may_take(kafka_runs_here: None, tmp_path: Path) -> None:
+    """In a process of its own, which a fault of librdkafka would abort."""
+    with Kafka(tmp_path) as kafka:
+        kafka.create_topic("topic", partitions=1)
+        kafka.kill()
+        command = [sys.executable, "-c", WAIT, kafka.bootstrap]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waiting:
+            assert waiting.stdout is not None
+            assert waiting.stdout.readline() == "asks\n", "again, since there was no answer"
+            kafka.start()
+            out, err = waiting.communicate(timeout=90)
+        assert waiting.returncode == 0, err
+        assert out.endswith("taken\n")
