@@ -95,6 +95,10 @@ class Container:
         """Send SIGCONT to what process 1 has started; nothing if it has ended."""
         _send(signal.SIGCONT, *_children(self._process_1()))
 
+    def show_stacks(self) -> None:
+        """Have what process 1 has started write where its threads are; nothing if it has ended."""
+        _send(signal.SIGQUIT, *_children(self._process_1()))
+
     def wait(self, seconds: float) -> int:
         """The exit code, that of a signal negative.
 

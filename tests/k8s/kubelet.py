@@ -15,6 +15,7 @@ from tests.k8s.chart import Document, Values, containers, environment, only, ren
 SECONDS = 90.0
 """The deadline of what happens within seconds on a quiet machine."""
 _LOOK_SECONDS = 0.05
+_STACKS_SECONDS = 1.0
 _TAIL_CHARACTERS = 20_000
 """Of a log: what happened in the minutes before."""
 
@@ -150,8 +151,14 @@ class Kubelet:
         """Wait until something is so."""
         deadline = time.monotonic() + SECONDS
         while not done():
-            assert time.monotonic() < deadline, self.tail()
+            assert time.monotonic() < deadline, self._stacks()
             time.sleep(_LOOK_SECONDS)
+
+    def _stacks(self) -> str:
+        for pod in self.pods:
+            pod.container.show_stacks()
+        time.sleep(_STACKS_SECONDS)
+        return self.tail()
 
     def _run(self, over: threading.Event, pods: list[Pod]) -> None:
         while not over.wait(_LOOK_SECONDS):
