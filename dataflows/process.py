@@ -66,7 +66,8 @@ def take_signals() -> None:
         # process ends for good if its read is interrupted, and the cluster stands still.
         signal.siginterrupt(number, False)
     threading.Thread(target=_read_signals, args=(reading,), name="signals", daemon=True).start()
-    faulthandler.register(signal.SIGQUIT)  # tells where each thread is, as Java does, and the process goes on
+    if sys.__stderr__ is not None:  # None: it was closed
+        faulthandler.register(signal.SIGQUIT, sys.__stderr__)  # shows where each thread is, as Java does
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

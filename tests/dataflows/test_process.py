@@ -53,3 +53,10 @@ def test_sigquit_shows_the_stacks_and_the_process_goes_on() -> None:
     command = [sys.executable, "-c", STACKS]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=True)
     assert "in wait_for_stop" in run.stderr
+
+
+def test_a_process_may_have_no_stderr() -> None:
+    taking = "from dataflows import process; process.take_signals(); print('taken')"
+    command = ["sh", "-c", f'exec "{sys.executable}" -c "{taking}" 2>&-']
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+    assert (run.returncode, run.stdout) == (0, "taken\n")
